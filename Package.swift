@@ -1,0 +1,119 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Layers, top to bottom: programs → shells → cores → words. Imports point downward only; the
+// compiler holds the arrows (`tools/check` builds with the explicit-import check). docs/architecture.md.
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+extension Target {
+  static func layer(_ name: String, _ dependencies: [Dependency] = [], path: String? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+  }
+  static func program(_ name: String, _ dependencies: [Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+  }
+  static func tests(_ name: String, _ dependencies: [Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+  }
+}
+
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+
+let words: [Target] = [
+  .layer("Lattices"),
+  .layer("ClusterModel"),
+  .layer("WireProtocol", ["ClusterModel", "Lattices"]),
+  .layer("ControlProtocol", ["ClusterModel", protobuf]),
+]
+
+let sdk: [Target] = [
+  .target(name: "CCloudburst", path: "PluginSDK/Sources/CCloudburst"),
+  .layer("CloudburstValues", path: "PluginSDK/Sources/CloudburstValues"),
+  .layer("CloudburstFunctions", ["CCloudburst", "CloudburstValues"], path: "PluginSDK/Sources/CloudburstFunctions"),
+  .layer("CloudburstTesting", ["CCloudburst", "CloudburstValues", "CloudburstFunctions"], path: "PluginSDK/Sources/CloudburstTesting"),
+]
+
+let cores: [Target] = [
+  .layer("KeyValueStore", ["ClusterModel", "Lattices", "WireProtocol"]),
+  .layer("Caching", ["ClusterModel", "Lattices", "WireProtocol"]),
+  .layer("Execution", ["ClusterModel", "WireProtocol"]),
+  .layer("Scheduling", ["ClusterModel", "WireProtocol"]),
+]
+
+let shells: [Target] = [
+  .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
+  .systemLibrary(name: "CLMDB", providers: [.apt(["liblmdb-dev"])]),
+  .systemLibrary(name: "CRocksDB", providers: [.apt(["librocksdb-dev"])]),
+  .systemLibrary(name: "CSodium", providers: [.apt(["libsodium-dev"])]),
+  .target(name: "CPlatform"),
+  .layer("Platform", ["CPlatform"]),
+  .layer("ContentHash", ["CSodium", "ClusterModel"]),
+  .layer("ZeroMQ", ["CZeroMQ", "ClusterModel"]),
+  .layer("SharedCache", ["CLMDB", "CPlatform", "Platform", "ClusterModel", "WireProtocol"]),
+  .layer("DurableLog", ["CRocksDB", "ClusterModel", "Lattices", "WireProtocol"]),
+  .layer("PluginHost", ["CCloudburst", "Platform", "ClusterModel"]),
+  .layer("ExecutorRuntime", ["Execution", "PluginHost", "CCloudburst", "CloudburstValues", "SharedCache", "ZeroMQ", "Platform", "ClusterModel", "Lattices", "WireProtocol"]),
+  .layer("NodeRuntime", [
+    "KeyValueStore", "Caching", "Scheduling", "ControlProtocol", "CloudburstValues", "SharedCache", "DurableLog", "ContentHash",
+    "ZeroMQ", "Platform", "CPlatform", "ClusterModel", "Lattices", "WireProtocol", logging, protobuf,
+  ]),
+  .layer("CloudburstClient", [
+    "ClusterModel", "Lattices", "WireProtocol", "ControlProtocol", "CloudburstValues", "ContentHash", "ZeroMQ", "Platform", protobuf,
+  ]),
+  .layer("DevCluster", ["ClusterModel", "NodeRuntime", "Platform", logging]),
+  .layer("Simulation", ["KeyValueStore", "Caching", "Execution", "Scheduling", "ClusterModel", "Lattices", "WireProtocol"]),
+]
+
+let programs: [Target] = [
+  .program("cloudburstd", ["DevCluster", "NodeRuntime", "ClusterModel", "Platform", arguments, logging]),
+  .program("cloudburst-executor", ["ExecutorRuntime", "ClusterModel", "Platform"]),
+  .program("cbctl", [
+    "CloudburstClient", "CloudburstValues", "ClusterModel", "ControlProtocol", "ContentHash", "Platform", arguments, protobuf,
+  ]),
+  .program("cbbench", ["CloudburstClient", "CloudburstValues", "CZeroMQ", "ClusterModel", "Platform", "CPlatform", arguments]),
+  .program("cbsim", ["Simulation", "ClusterModel", arguments]),
+]
+
+let tests: [Target] = [
+  .tests("LatticesTests", ["Lattices"]),
+  .tests("ClusterModelTests", ["ClusterModel", "ContentHash"]),
+  .tests("WireProtocolTests", ["WireProtocol", "ControlProtocol", "ClusterModel", "Lattices", protobuf]),
+  .tests("PluginSDKTests", ["CloudburstFunctions", "CloudburstTesting", "CloudburstValues", "CCloudburst"]),
+  .tests("KeyValueStoreTests", ["KeyValueStore", "ClusterModel", "Lattices", "WireProtocol"]),
+  .tests("CachingTests", ["Caching", "ClusterModel", "Lattices", "WireProtocol"]),
+  .tests("ExecutionTests", ["Execution", "ClusterModel", "WireProtocol"]),
+  .tests("SchedulingTests", ["Scheduling", "ClusterModel", "WireProtocol"]),
+  .tests("ShellTests", [
+    "ZeroMQ", "Platform", "CPlatform", "SharedCache", "DurableLog", "PluginHost", "ContentHash", "ClusterModel", "Lattices", "WireProtocol",
+  ]),
+  .tests("SimulationTests", ["Simulation", "ClusterModel"]),
+  .tests("HouseRulesTests", ["ClusterModel"]),
+  .tests("EndToEndTests", ["CloudburstClient", "CloudburstValues", "ClusterModel", "Platform"]),
+]
+
+let package = Package(
+  name: "cloudburst",
+  products: [
+    .library(name: "CloudburstClient", targets: ["CloudburstClient"]),
+    .library(name: "CloudburstFunctions", targets: ["CloudburstFunctions"]),
+    .library(name: "CloudburstTesting", targets: ["CloudburstTesting"]),
+    .executable(name: "cloudburstd", targets: ["cloudburstd"]),
+    .executable(name: "cloudburst-executor", targets: ["cloudburst-executor"]),
+    .executable(name: "cbctl", targets: ["cbctl"]),
+    .executable(name: "cbbench", targets: ["cbbench"]),
+    .executable(name: "cbsim", targets: ["cbsim"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+  ],
+  targets: words + sdk + cores + shells + programs + tests
+)

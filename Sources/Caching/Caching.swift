@@ -1,0 +1,1 @@
+// The Caching layer: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// The CloudburstClient layer: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// The ContentHash layer: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// The ControlProtocol layer: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// The DevCluster layer: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// The DurableLog layer: see docs/architecture.md.

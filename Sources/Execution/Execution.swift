@@ -1,0 +1,1 @@
+// The Execution layer: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// The ExecutorRuntime layer: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// The KeyValueStore layer: see docs/architecture.md.

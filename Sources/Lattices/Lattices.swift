@@ -1,0 +1,1 @@
+// The Lattices layer: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// The NodeRuntime layer: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// The PluginHost layer: see docs/architecture.md.

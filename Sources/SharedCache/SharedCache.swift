@@ -1,0 +1,1 @@
+// The SharedCache layer: see docs/architecture.md.

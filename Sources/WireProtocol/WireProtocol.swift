@@ -1,0 +1,1 @@
+// The WireProtocol layer: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// The ZeroMQ layer: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// Tests are sentences: see docs/testing.md.
