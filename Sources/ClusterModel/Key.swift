@@ -1,0 +1,50 @@
+/// The name of a stored value: 1 to `Limits.keyBytesMax` bytes of UTF-8.
+package struct Key: Hashable, Comparable, Sendable, CustomStringConvertible {
+  package let bytes: Bytes
+
+  /// Trusts the caller: use `init(checking:)` on anything that came from outside.
+  package init(_ text: String) { bytes = Bytes(text: text) }
+  package init(trusted bytes: Bytes) { self.bytes = bytes }
+
+  /// - Returns: nil for empty, too long, or not UTF-8.
+  package init?(checking bytes: Bytes) {
+    guard !bytes.isEmpty, bytes.count <= Limits.keyBytesMax,
+      String(validating: bytes, as: UTF8.self) != nil
+    else { return nil }
+    self.bytes = bytes
+  }
+
+  package var description: String { bytes.text }
+
+  package static func < (left: Key, right: Key) -> Bool {
+    left.bytes.lexicographicallyPrecedes(right.bytes)
+  }
+
+  /// Whether the key belongs to the platform; users may read such keys but not write them.
+  package var isReserved: Bool {
+    bytes.starts(with: ReservedKeys.prefix.utf8) || bytes.starts(with: ReservedKeys.anna.utf8)
+  }
+}
+
+/// The platform's own keys live in the same store as the users', under one prefix.
+package enum ReservedKeys {
+  package static let prefix = "_cb/"
+  /// Anna's own metadata, reserved for the front door that speaks its protocol.
+  package static let anna = "ANNA_METADATA|"
+
+  /// A set lattice with the names of all functions.
+  package static let functionIndex = Key("_cb/functions")
+  /// A set lattice with the names of all DAGs.
+  package static let dagIndex = Key("_cb/dags")
+
+  package static func function(_ name: String) -> Key { Key("_cb/function/\(name)") }
+  package static func dag(_ name: String) -> Key { Key("_cb/dag/\(name)") }
+  package static func bundle(_ digest: ContentDigest) -> Key { Key("_cb/bundle/\(digest.hex)") }
+  package static func bundleChunk(_ digest: ContentDigest, _ number: Int) -> Key {
+    Key("_cb/bundle/\(digest.hex)/\(number)")
+  }
+  /// Where a submitted call's result is kept.
+  package static func future(_ id: InvocationID) -> Key { Key("_cb/future/\(id)") }
+  /// The stored intent of a submitted call, deleted once its future is stored.
+  package static func intent(_ id: InvocationID) -> Key { Key("_cb/intent/\(id)") }
+}
