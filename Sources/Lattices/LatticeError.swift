@@ -1,0 +1,34 @@
+/// Bytes that are not the payload they were taken for.
+public struct LatticeError: Error, Hashable, Sendable, CustomStringConvertible {
+  public enum Code: Hashable, Sendable {
+    /// The payload ends inside a field.
+    case truncated
+    /// A varint of more than ten bytes, or beyond 64 bits.
+    case varint
+    /// A field number of 0 or beyond 2^29 - 1.
+    case fieldNumber
+    /// A wire type that proto3 does not write: a group, 6 or 7.
+    case wireType
+  }
+
+  public enum Payload: String, Hashable, Sendable {
+    case set, counter
+  }
+
+  public let code: Code
+  /// What was being read.
+  public let payload: Payload
+  /// Where reading stopped, counted in bytes from the start of the message (or submessage).
+  public let offset: Int
+
+  public var description: String {
+    let reason =
+      switch code {
+      case .truncated: "it ends inside a field"
+      case .varint: "a varint is too long"
+      case .fieldNumber: "a field number is out of range"
+      case .wireType: "a wire type is not of proto3"
+      }
+    return "not a \(payload.rawValue) payload: \(reason) (at byte \(offset))"
+  }
+}

@@ -1,1 +1,0 @@
-// The Lattices layer: see docs/architecture.md.
