@@ -1,0 +1,129 @@
+package import ClusterModel
+
+/// What kind of lattice a record holds. The first seven are Anna's numbers.
+package enum LatticeType: UInt8, CaseIterable, Sendable {
+  /// No value: a tombstone.
+  case none = 0
+  case lastWriterWins = 1
+  case set = 2
+  case singleKeyCausal = 3
+  case multiKeyCausal = 4
+  case orderedSet = 5
+  case priority = 6
+  case counter = 100
+
+  /// What this build can merge and store.
+  package var isSupported: Bool {
+    switch self {
+    case .none, .lastWriterWins, .set, .counter: true
+    default: false
+    }
+  }
+}
+
+/// The record envelope: a stored value with everything that decides merges, the same bytes in
+/// cache, log, gossip, flush and watch.
+///
+/// Layout, little-endian, 48 bytes, then `metadata`, then `payload`:
+/// `u8 format version, u8 lattice type, u16 flags, u8 value encoding, u8[3] zero, u64 generation,
+/// u64 stamp, u64 write sequence, u64 expiry, u32 metadata length, u32 zero`.
+///
+/// The payload of a last-writer-wins record is the value's bytes as they are, so that a reader can
+/// use them in place; of a set, `SetValue`; of a counter, `CounterValue` (`proto/lattices.proto`).
+package struct Record: Equatable, Sendable {
+  package static let formatVersion: UInt8 = 1
+  package static let headerByteCount = 48
+
+  package struct Flags: OptionSet, Sendable {
+    package let rawValue: UInt16
+    package init(rawValue: UInt16) { self.rawValue = rawValue }
+    /// Deleted in this generation; `lattice` is `.none`, the payload empty.
+    package static let tombstone = Flags(rawValue: 1)
+    /// In a cache only: written blind, so a read fetches the owner's state and merges first.
+    package static let partial = Flags(rawValue: 2)
+    /// On a write: joins the owner's current generation, whatever it is.
+    package static let blind = Flags(rawValue: 4)
+  }
+
+  package var lattice: LatticeType
+  package var flags: Flags
+  /// `ValueEncoding` of a last-writer-wins payload: 0 raw, 1 JSON, 2 native.
+  package var encoding: UInt8
+  /// Compared before anything else; a delete starts the next one.
+  package var generation: UInt64
+  /// Hybrid logical clock: of the write (last-writer-wins), of the owner's last merge (others).
+  /// Zero on a write means that the owner stamps it.
+  package var stamp: UInt64
+  /// In a cache: the local write that last touched the record, for the release barrier.
+  package var writeSequence: UInt64
+  /// Milliseconds since the epoch after which the record reads as absent; zero is never. Merged by
+  /// maximum.
+  package var expiry: UInt64
+  /// Consistency metadata of the causal levels.
+  package var metadata: Bytes
+  package var payload: Bytes
+
+  package init(
+    lattice: LatticeType, encoding: UInt8 = 0, flags: Flags = [],
+    version: Version = .none, payload: Bytes
+  ) {
+    self.lattice = lattice
+    self.flags = flags
+    self.encoding = encoding
+    generation = version.generation
+    stamp = version.stamp
+    writeSequence = 0
+    expiry = 0
+    metadata = []
+    self.payload = payload
+  }
+
+  package var version: Version { Version(generation: generation, stamp: stamp) }
+  package var isTombstone: Bool { flags.contains(.tombstone) }
+
+  /// - Parameter now: milliseconds since the epoch.
+  package func isExpired(at now: UInt64) -> Bool { expiry != 0 && expiry <= now }
+
+  package func write(to writer: inout ProtobufWriter) {
+    writer.raw([Self.formatVersion, lattice.rawValue])
+    withUnsafeBytes(of: flags.rawValue.littleEndian) { writer.raw($0) }
+    writer.raw([encoding, 0, 0, 0])
+    for number in [generation, stamp, writeSequence, expiry] {
+      withUnsafeBytes(of: number.littleEndian) { writer.raw($0) }
+    }
+    withUnsafeBytes(of: UInt32(metadata.count).littleEndian) { writer.raw($0) }
+    writer.raw([0, 0, 0, 0])
+    writer.raw(metadata)
+    writer.raw(payload)
+  }
+
+  package func encoded() -> Bytes {
+    var writer = ProtobufWriter(
+      reserving: Self.headerByteCount + metadata.count + payload.count)
+    write(to: &writer)
+    return writer.bytes[...]
+  }
+
+  /// The fields share `bytes`' buffer.
+  package init(_ bytes: Bytes) throws(WireError) {
+    guard bytes.count >= Self.headerByteCount else { throw .truncated }
+    var reader = LittleEndianReader(bytes)
+    let version: UInt8 = reader.read()
+    guard version == Self.formatVersion else { throw .badFormatVersion(version) }
+    guard let lattice = LatticeType(rawValue: reader.read()) else { throw .badTag }
+    self.lattice = lattice
+    flags = Flags(rawValue: reader.read())
+    encoding = reader.read()
+    _ = reader.take(3)
+    generation = reader.read()
+    stamp = reader.read()
+    writeSequence = reader.read()
+    expiry = reader.read()
+    let metadataCount = Int(reader.read() as UInt32)
+    let _: UInt32 = reader.read()
+    guard reader.rest.count >= metadataCount else { throw .truncated }
+    metadata = reader.take(metadataCount)
+    payload = reader.rest
+    guard !isTombstone || (lattice == .none && payload.isEmpty) else { throw .badTag }
+  }
+}

@@ -1,1 +1,0 @@
-// The WireProtocol layer: see docs/architecture.md.
