@@ -4,9 +4,12 @@ package import ClusterModel
 package enum PeerRole: UInt8, CaseIterable, Sendable {
   case client = 1
   case executor = 2
-  case agent = 3
+  /// The cache loop of a node agent.
+  case cache = 3
   case scheduler = 4
   case storage = 5
+  /// The supervisor loop of a node agent.
+  case supervisor = 6
 }
 
 /// The first frame on every connection, from the side that dials.
