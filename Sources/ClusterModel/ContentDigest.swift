@@ -8,17 +8,21 @@ package struct ContentDigest: Hashable, Comparable, Sendable, CustomStringConver
     self.bytes = Bytes(Array(bytes))
   }
 
-  /// From 64 hexadecimal digits.
+  /// From 64 hexadecimal digits, of either case, and nothing else (no sign, as `UInt8` would take).
   package init?(hex: String) {
-    let digits = Array(hex.utf8)
-    guard digits.count == 64 else { return nil }
-    var bytes: [UInt8] = []
-    for index in stride(from: 0, to: 64, by: 2) {
-      guard let pair = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16)
-      else { return nil }
-      bytes.append(pair)
+    let digits = hex.utf8.map(Self.digit)
+    guard digits.count == 64, !digits.contains(nil) else { return nil }
+    let nibbles = digits.compactMap(\.self)
+    bytes = stride(from: 0, to: 64, by: 2).map { nibbles[$0] << 4 | nibbles[$0 + 1] }[...]
+  }
+
+  private static func digit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+    default: nil
     }
-    self.bytes = bytes[...]
   }
 
   package var hex: String {

@@ -22,6 +22,9 @@ package enum Limits {
   package static let sessionEntriesMax = 64
   /// A call without a time limit of its own gets this one.
   package static let callTimeLimit = Duration.seconds(30)
+  /// A stamp further ahead of the wall clock than this is refused, and a clock that
+  /// is itself so far ahead stops stamping.
+  package static let clockDriftMax = Duration.milliseconds(500)
   /// Attempts of a call whose executor or node is lost.
   package static let attemptsMax = 3
   /// How long the result of a submitted call is kept.
