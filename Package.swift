@@ -55,7 +55,7 @@ let shells: [Target] = [
   .target(name: "CPlatform"),
   .layer("Platform", ["CPlatform"]),
   .layer("ContentHash", ["CSodium", "ClusterModel"]),
-  .layer("ZeroMQ", ["CZeroMQ", "ClusterModel"]),
+  .layer("ZeroMQ", ["CZeroMQ", "CPlatform", "Platform"]),
   .layer("SharedCache", ["CLMDB", "CPlatform", "Platform", "ClusterModel", "WireProtocol"]),
   .layer("DurableLog", ["CRocksDB", "ClusterModel", "Lattices", "WireProtocol"]),
   .layer("PluginHost", ["CCloudburst", "Platform", "ClusterModel"]),

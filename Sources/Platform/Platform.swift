@@ -1,1 +1,0 @@
-// The Platform layer: see docs/architecture.md.
