@@ -8,10 +8,13 @@ let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
 ]
 
 extension Target {
-  static func layer(_ name: String, _ dependencies: [Dependency] = [], path: String? = nil) -> Target {
+  static func layer(_ name: String, _ dependencies: [Dependency] = [], path: String? = nil)
+    -> Target
+  {
     .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
   }
   static func program(_ name: String, _ dependencies: [Dependency]) -> Target {
@@ -36,8 +39,12 @@ let words: [Target] = [
 let sdk: [Target] = [
   .target(name: "CCloudburst", path: "PluginSDK/Sources/CCloudburst"),
   .layer("CloudburstValues", path: "PluginSDK/Sources/CloudburstValues"),
-  .layer("CloudburstFunctions", ["CCloudburst", "CloudburstValues"], path: "PluginSDK/Sources/CloudburstFunctions"),
-  .layer("CloudburstTesting", ["CCloudburst", "CloudburstValues", "CloudburstFunctions"], path: "PluginSDK/Sources/CloudburstTesting"),
+  .layer(
+    "CloudburstFunctions", ["CCloudburst", "CloudburstValues"],
+    path: "PluginSDK/Sources/CloudburstFunctions"),
+  .layer(
+    "CloudburstTesting", ["CCloudburst", "CloudburstValues", "CloudburstFunctions"],
+    path: "PluginSDK/Sources/CloudburstTesting"),
 ]
 
 let cores: [Target] = [
@@ -59,40 +66,72 @@ let shells: [Target] = [
   .layer("SharedCache", ["CLMDB", "CPlatform", "Platform", "ClusterModel", "WireProtocol"]),
   .layer("DurableLog", ["CRocksDB", "ClusterModel", "Lattices", "WireProtocol"]),
   .layer("PluginHost", ["CCloudburst", "Platform", "ClusterModel"]),
-  .layer("ExecutorRuntime", ["Execution", "PluginHost", "CCloudburst", "CloudburstValues", "SharedCache", "ZeroMQ", "Platform", "ClusterModel", "Lattices", "WireProtocol"]),
-  .layer("NodeRuntime", [
-    "KeyValueStore", "Caching", "Scheduling", "ControlProtocol", "CloudburstValues", "SharedCache", "DurableLog", "ContentHash",
-    "ZeroMQ", "Platform", "CPlatform", "ClusterModel", "Lattices", "WireProtocol", logging, protobuf,
-  ]),
-  .layer("CloudburstClient", [
-    "ClusterModel", "Lattices", "WireProtocol", "ControlProtocol", "CloudburstValues", "ContentHash", "ZeroMQ", "Platform", protobuf,
-  ]),
+  .layer(
+    "ExecutorRuntime",
+    [
+      "Execution", "PluginHost", "CCloudburst", "CloudburstValues", "SharedCache", "ZeroMQ",
+      "Platform", "ClusterModel", "Lattices", "WireProtocol",
+    ]),
+  .layer(
+    "NodeRuntime",
+    [
+      "KeyValueStore", "Caching", "Scheduling", "ControlProtocol", "CloudburstValues",
+      "SharedCache", "DurableLog", "ContentHash",
+      "ZeroMQ", "Platform", "CPlatform", "ClusterModel", "Lattices", "WireProtocol", logging,
+      protobuf,
+    ]),
+  .layer(
+    "CloudburstClient",
+    [
+      "ClusterModel", "Lattices", "WireProtocol", "ControlProtocol", "CloudburstValues",
+      "ContentHash", "ZeroMQ", "Platform", protobuf,
+    ]),
   .layer("DevCluster", ["ClusterModel", "NodeRuntime", "Platform", logging]),
-  .layer("Simulation", ["KeyValueStore", "Caching", "Execution", "Scheduling", "ClusterModel", "Lattices", "WireProtocol"]),
+  .layer(
+    "Simulation",
+    [
+      "KeyValueStore", "Caching", "Execution", "Scheduling", "ClusterModel", "Lattices",
+      "WireProtocol",
+    ]),
 ]
 
 let programs: [Target] = [
-  .program("cloudburstd", ["DevCluster", "NodeRuntime", "ClusterModel", "Platform", arguments, logging]),
+  .program(
+    "cloudburstd", ["DevCluster", "NodeRuntime", "ClusterModel", "Platform", arguments, logging]),
   .program("cloudburst-executor", ["ExecutorRuntime", "ClusterModel", "Platform"]),
-  .program("cbctl", [
-    "CloudburstClient", "CloudburstValues", "ClusterModel", "ControlProtocol", "ContentHash", "Platform", arguments, protobuf,
-  ]),
-  .program("cbbench", ["CloudburstClient", "CloudburstValues", "CZeroMQ", "ClusterModel", "Platform", "CPlatform", arguments]),
+  .program(
+    "cbctl",
+    [
+      "CloudburstClient", "CloudburstValues", "ClusterModel", "ControlProtocol", "ContentHash",
+      "Platform", arguments, protobuf,
+    ]),
+  .program(
+    "cbbench",
+    [
+      "CloudburstClient", "CloudburstValues", "CZeroMQ", "ClusterModel", "Platform", "CPlatform",
+      arguments,
+    ]),
   .program("cbsim", ["Simulation", "ClusterModel", arguments]),
 ]
 
 let tests: [Target] = [
   .tests("LatticesTests", ["Lattices"]),
   .tests("ClusterModelTests", ["ClusterModel", "ContentHash"]),
-  .tests("WireProtocolTests", ["WireProtocol", "ControlProtocol", "ClusterModel", "Lattices", protobuf]),
-  .tests("PluginSDKTests", ["CloudburstFunctions", "CloudburstTesting", "CloudburstValues", "CCloudburst"]),
+  .tests(
+    "WireProtocolTests", ["WireProtocol", "ControlProtocol", "ClusterModel", "Lattices", protobuf]),
+  .tests(
+    "PluginSDKTests",
+    ["CloudburstFunctions", "CloudburstTesting", "CloudburstValues", "CCloudburst"]),
   .tests("KeyValueStoreTests", ["KeyValueStore", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests("CachingTests", ["Caching", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests("ExecutionTests", ["Execution", "ClusterModel", "WireProtocol"]),
   .tests("SchedulingTests", ["Scheduling", "ClusterModel", "WireProtocol"]),
-  .tests("ShellTests", [
-    "ZeroMQ", "Platform", "CPlatform", "SharedCache", "DurableLog", "PluginHost", "ContentHash", "ClusterModel", "Lattices", "WireProtocol",
-  ]),
+  .tests(
+    "ShellTests",
+    [
+      "ZeroMQ", "Platform", "CPlatform", "SharedCache", "DurableLog", "PluginHost", "ContentHash",
+      "ClusterModel", "Lattices", "WireProtocol",
+    ]),
   .tests("SimulationTests", ["Simulation", "ClusterModel"]),
   .tests("HouseRulesTests", ["ClusterModel"]),
   .tests("EndToEndTests", ["CloudburstClient", "CloudburstValues", "ClusterModel", "Platform"]),

@@ -8,6 +8,7 @@ let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
 ]
 
 let package = Package(
@@ -20,7 +21,12 @@ let package = Package(
   targets: [
     .target(name: "CCloudburst"),
     .target(name: "CloudburstValues", swiftSettings: strict),
-    .target(name: "CloudburstFunctions", dependencies: ["CCloudburst", "CloudburstValues"], swiftSettings: strict),
-    .target(name: "CloudburstTesting", dependencies: ["CCloudburst", "CloudburstValues", "CloudburstFunctions"], swiftSettings: strict),
+    .target(
+      name: "CloudburstFunctions", dependencies: ["CCloudburst", "CloudburstValues"],
+      swiftSettings: strict),
+    .target(
+      name: "CloudburstTesting",
+      dependencies: ["CCloudburst", "CloudburstValues", "CloudburstFunctions"],
+      swiftSettings: strict),
   ]
 )

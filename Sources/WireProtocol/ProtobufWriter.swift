@@ -25,7 +25,9 @@ package struct ProtobufWriter {
   }
 
   package mutating func field(_ number: UInt32, _ value: UInt32) { field(number, UInt64(value)) }
-  package mutating func field(_ number: UInt32, _ value: Bool) { field(number, value ? 1 as UInt64 : 0) }
+  package mutating func field(_ number: UInt32, _ value: Bool) {
+    field(number, value ? 1 as UInt64 : 0)
+  }
 
   /// A `sint64`.
   package mutating func zigzag(_ number: UInt32, _ value: Int64) {
