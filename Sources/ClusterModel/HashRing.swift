@@ -85,7 +85,7 @@ package struct HashRing: Equatable, Sendable {
       if owners.count == wantedNodes, owners.count + sameNode.count >= wanted { break }
       let member = members[Int(points[(start + step) % points.count].member)]
       if !owners.contains(where: { $0.name == member.name }) {
-        if owners.count < wantedNodes { owners.append(member) }
+        owners.append(member)
       } else if !owners.contains(member), !sameNode.contains(member) {
         sameNode.append(member)
       }

@@ -84,6 +84,14 @@ import Testing
     let ring = HashRing(epoch: 1, members: Self.nodes(2))
     #expect(ring.owners(of: 42, copies: 5).sorted() == ring.members)
     #expect(ring.owners(of: 42, copies: 0).isEmpty)
+    #expect(ring.owners(of: 42, copies: -1).isEmpty)
+  }
+
+  @Test func theRingCloses() {
+    for count in 2...10 {
+      let ring = HashRing(epoch: 1, members: Self.nodes(count))
+      #expect(ring.owner(of: .max) == ring.owner(of: 0), "\(count) nodes")
+    }
   }
 
   @Test func anEmptyRingHasNoOwners() {
