@@ -80,7 +80,9 @@ package struct InvocationID: Hashable, Comparable, Sendable, CustomStringConvert
   package static let none = InvocationID(high: 0, low: 0)
 
   package init?(_ text: String) {
-    guard text.utf8.count == 32, let high = UInt64(text.prefix(16), radix: 16),
+    // Digits alone: `UInt64` would take a sign, and one call would have two texts.
+    guard text.utf8.count == 32, text.allSatisfy(\.isHexDigit),
+      let high = UInt64(text.prefix(16), radix: 16),
       let low = UInt64(text.suffix(16), radix: 16)
     else { return nil }
     self.init(high: high, low: low)
