@@ -1,1 +1,0 @@
-// The ControlProtocol layer: see docs/architecture.md.
