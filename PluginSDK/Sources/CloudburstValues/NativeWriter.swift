@@ -1,0 +1,96 @@
+/// Writes one value in the native format.
+public struct NativeWriter {
+  public private(set) var bytes: [UInt8] = []
+  @usableFromInline var depth = 0
+
+  public init(reserving capacity: Int = 0) {
+    if capacity > 0 { bytes.reserveCapacity(capacity) }
+  }
+
+  /// Forgets what was written and keeps the memory.
+  public mutating func clear() {
+    bytes.removeAll(keepingCapacity: true)
+    depth = 0
+  }
+
+  public mutating func write(_ tag: NativeTag) {
+    bytes.append(tag.rawValue)
+  }
+
+  public mutating func write(_ value: Bool) {
+    write(value ? NativeTag.true : .false)
+  }
+
+  public mutating func write(_ value: Int64) {
+    write(.int64)
+    append(bitsOf: value)
+  }
+
+  /// As `int64` where it fits: one number has one form.
+  public mutating func write(_ value: UInt64) {
+    if let small = Int64(exactly: value) { return write(small) }
+    write(.uint64)
+    append(bitsOf: value)
+  }
+
+  public mutating func write(_ value: Double) {
+    write(.double)
+    append(bitsOf: value)
+  }
+
+  public mutating func write(_ text: String) {
+    write(.string)
+    writeKey(text)
+  }
+
+  /// A map's key: a string without its tag.
+  public mutating func writeKey(_ key: String) {
+    var key = key
+    key.withUTF8 { appendCounted(UnsafeRawBufferPointer($0)) }
+  }
+
+  public mutating func write(bytes block: UnsafeRawBufferPointer) {
+    write(.bytes)
+    appendCounted(block)
+  }
+
+  public mutating func write<Element: BulkElement>(bulk elements: [Element]) {
+    write(Element.bulkTag)
+    append(bitsOf: UInt32(clamping: elements.count))
+    while !bytes.count.isMultiple(of: 8) { bytes.append(0) }
+    elements.withUnsafeBytes { bytes.append(contentsOf: $0) }
+  }
+
+  /// Starts an array or a map; `endContainer` follows its last element.
+  ///
+  /// - Returns: where the count lies, for `setCount` when it is known only later.
+  @discardableResult
+  public mutating func beginContainer(_ tag: NativeTag, count: Int) throws(ValueError) -> Int {
+    guard depth < ValueLimits.depthMax else {
+      throw ValueError(
+        expected: "at most \(ValueLimits.depthMax) values inside one another", found: "more")
+    }
+    depth += 1
+    write(tag)
+    append(bitsOf: UInt32(clamping: count))
+    return bytes.count - 4
+  }
+
+  public mutating func endContainer() {
+    depth -= 1
+  }
+
+  public mutating func setCount(_ count: Int, at offset: Int) {
+    let bits = UInt32(clamping: count).littleEndian
+    for index in 0..<4 { bytes[offset + index] = UInt8(truncatingIfNeeded: bits >> (8 * index)) }
+  }
+
+  mutating func appendCounted(_ block: UnsafeRawBufferPointer) {
+    append(bitsOf: UInt32(clamping: block.count))
+    bytes.append(contentsOf: block)
+  }
+
+  mutating func append(bitsOf value: some BitwiseCopyable) {
+    withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
+  }
+}
