@@ -52,6 +52,7 @@ let cores: [Target] = [
   .layer("Caching", ["ClusterModel", "Lattices", "WireProtocol"]),
   .layer("Execution", ["ClusterModel", "WireProtocol"]),
   .layer("Scheduling", ["ClusterModel", "WireProtocol"]),
+  .layer("Supervision", ["ClusterModel", "WireProtocol"]),
 ]
 
 let shells: [Target] = [
@@ -75,7 +76,7 @@ let shells: [Target] = [
   .layer(
     "NodeRuntime",
     [
-      "KeyValueStore", "Caching", "Scheduling", "ControlProtocol", "CloudburstValues",
+      "KeyValueStore", "Caching", "Scheduling", "Supervision", "ControlProtocol", "CloudburstValues",
       "SharedCache", "DurableLog", "ContentHash",
       "ZeroMQ", "Platform", "CPlatform", "ClusterModel", "Lattices", "WireProtocol", logging,
       protobuf,
@@ -125,6 +126,7 @@ let tests: [Target] = [
   .tests("KeyValueStoreTests", ["KeyValueStore", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests("CachingTests", ["Caching", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests("ExecutionTests", ["Execution", "ClusterModel", "WireProtocol"]),
+  .tests("SupervisionTests", ["Supervision", "ClusterModel", "WireProtocol"]),
   .tests("SchedulingTests", ["Scheduling", "ClusterModel", "WireProtocol"]),
   .tests(
     "ShellTests",
