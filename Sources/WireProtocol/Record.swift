@@ -56,8 +56,8 @@ package struct Record: Equatable, Sendable {
   package var stamp: UInt64
   /// In a cache: the local write that last touched the record, for the release barrier.
   package var writeSequence: UInt64
-  /// Milliseconds since the epoch after which the record reads as absent; zero is never. Merged by
-  /// maximum.
+  /// Milliseconds since the epoch after which the record reads as absent; zero is never. Goes with the
+  /// write of a last-writer-wins value; merged by maximum otherwise.
   package var expiry: UInt64
   /// Consistency metadata of the causal levels.
   package var metadata: Bytes

@@ -1,0 +1,142 @@
+import ClusterModel
+import Lattices
+
+/// What merging did to the record it was called on.
+package enum MergeOutcome: Equatable, Sendable {
+  case unchanged
+  case changed
+  /// Two types in one generation, or a payload that is not of its type; nothing changed.
+  case latticeConflict
+}
+
+/// The record as a lattice. Replicas and caches may merge any records of a key, in any order, any
+/// number of times, and end up equal:
+///
+/// * the higher generation replaces the lower one as a whole;
+/// * within a generation a tombstone is below every value, and two tombstones keep the later stamp;
+/// * a last-writer-wins value is superseded by (stamp, payload, encoding, expiry, metadata), compared
+///   in that order, so that its expiry goes with the write that set it;
+/// * sets and counters merge their payloads; their stamp and expiry are the larger ones, where an
+///   expiry of zero says nothing;
+/// * a flag `partial` or `blind` stays only while both sides have it.
+///
+/// `writeSequence` is no part of the lattice: it is the holder's own note and stays as it is.
+extension Record {
+  package mutating func merge(_ other: Record) -> MergeOutcome {
+    if other.generation < generation { return .unchanged }
+    if other.generation > generation {
+      guard other.isWellFormed else { return .latticeConflict }
+      replace(by: other)
+      return .changed
+    }
+    switch (lattice, other.lattice) {
+    case (.none, .none): return mergeTombstone(other)
+    case (_, .none): return .unchanged
+    case (.none, _):
+      guard other.isWellFormed else { return .latticeConflict }
+      replace(by: other)
+      return .changed
+    case (.lastWriterWins, .lastWriterWins): return mergeRegister(other)
+    case (.set, .set): return mergePayload(other) { Self.union($0, $1) }
+    case (.counter, .counter): return mergePayload(other) { Self.sum($0, $1) }
+    default: return self == other ? .unchanged : .latticeConflict
+    }
+  }
+
+  /// Whether the payload is what the lattice type says. Whoever takes a record from outside asks
+  /// once, and stores `canonical` so that equal values have equal bytes.
+  package var isWellFormed: Bool { canonical != nil }
+
+  /// The record with its set or counter payload in the one form that every replica writes; nil when
+  /// the payload is not of the type, or a type this build cannot merge.
+  package var canonical: Record? {
+    var record = self
+    switch lattice {
+    case .none: return payload.isEmpty ? record : nil
+    case .lastWriterWins: return record
+    case .set:
+      guard let set = try? GrowSet(serialized: payload) else { return nil }
+      record.payload = set.serialized()[...]
+      return record
+    case .counter:
+      guard let counter = try? Counter(serialized: payload) else { return nil }
+      record.payload = counter.serialized()[...]
+      return record
+    case .singleKeyCausal, .multiKeyCausal, .orderedSet, .priority: return nil
+    }
+  }
+
+  private mutating func replace(by other: Record) {
+    let sequence = writeSequence
+    self = other
+    writeSequence = sequence
+  }
+
+  private mutating func mergeTombstone(_ other: Record) -> MergeOutcome {
+    let before = self
+    joinEnvelope(other)
+    return self == before ? .unchanged : .changed
+  }
+
+  private mutating func mergeRegister(_ other: Record) -> MergeOutcome {
+    let order = registerOrder(other)
+    let joined = joinedFlags(other)
+    if order > 0 {
+      replace(by: other)
+      flags = joined
+      return .changed
+    }
+    guard joined != flags else { return .unchanged }
+    flags = joined
+    return .changed
+  }
+
+  /// Positive when `other` supersedes this value, zero when they are the same write.
+  private func registerOrder(_ other: Record) -> Int {
+    if stamp != other.stamp { return stamp < other.stamp ? 1 : -1 }
+    let payloads = compareBytes(other.payload, payload)
+    if payloads != 0 { return payloads }
+    if encoding != other.encoding { return encoding < other.encoding ? 1 : -1 }
+    if expiry != other.expiry { return expiry < other.expiry ? 1 : -1 }
+    return compareBytes(other.metadata, metadata)
+  }
+
+  /// - Parameter join: the two payloads' join; nil for a payload not of its type.
+  private mutating func mergePayload(
+    _ other: Record, _ join: (Bytes, Bytes) -> Bytes?
+  ) -> MergeOutcome {
+    guard let joined = join(payload, other.payload) else { return .latticeConflict }
+    let before = self
+    payload = joined
+    joinEnvelope(other)
+    return self == before ? .unchanged : .changed
+  }
+
+  /// Everything but the payload, for types whose stamp does not decide which payload survives.
+  private mutating func joinEnvelope(_ other: Record) {
+    stamp = max(stamp, other.stamp)
+    expiry = max(expiry, other.expiry)
+    encoding = max(encoding, other.encoding)
+    if compareBytes(metadata, other.metadata) < 0 { metadata = other.metadata }
+    flags = joinedFlags(other)
+  }
+
+  private func joinedFlags(_ other: Record) -> Flags {
+    let local: Flags = [.partial, .blind]
+    return flags.union(other.flags).subtracting(local)
+      .union(flags.intersection(other.flags).intersection(local))
+  }
+
+  private static func union(_ left: Bytes, _ right: Bytes) -> Bytes? {
+    guard var set = try? GrowSet(serialized: left), let other = try? GrowSet(serialized: right)
+    else { return nil }
+    return set.merge(other) ? set.serialized()[...] : left
+  }
+
+  private static func sum(_ left: Bytes, _ right: Bytes) -> Bytes? {
+    guard var counter = try? Counter(serialized: left),
+      let other = try? Counter(serialized: right)
+    else { return nil }
+    return counter.merge(other) ? counter.serialized()[...] : left
+  }
+}
