@@ -61,6 +61,7 @@ let shells: [Target] = [
   .systemLibrary(name: "CRocksDB", providers: [.apt(["librocksdb-dev"])]),
   .systemLibrary(name: "CSodium", providers: [.apt(["libsodium-dev"])]),
   .target(name: "CPlatform"),
+  .target(name: "CFloor", dependencies: ["CZeroMQ"]),
   .layer("Platform", ["CPlatform"]),
   .layer("ContentHash", ["CSodium", "ClusterModel"]),
   .layer("ZeroMQ", ["CZeroMQ", "CPlatform", "Platform"]),
@@ -109,7 +110,7 @@ let programs: [Target] = [
   .program(
     "cbbench",
     [
-      "CloudburstClient", "CloudburstValues", "CZeroMQ", "ClusterModel", "Platform", "CPlatform",
+      "CloudburstClient", "CloudburstValues", "CFloor", "ClusterModel", "Platform",
       arguments,
     ]),
   .program("cbsim", ["Simulation", "ClusterModel", arguments]),
