@@ -64,7 +64,7 @@ let shells: [Target] = [
   .target(name: "CFloor", dependencies: ["CZeroMQ"]),
   .layer("Platform", ["CPlatform"]),
   .layer("ContentHash", ["CSodium", "ClusterModel"]),
-  .layer("ZeroMQ", ["CZeroMQ", "CPlatform", "Platform"]),
+  .layer("ZeroMQ", ["CZeroMQ", "CPlatform", "Platform", "ClusterModel"]),
   .layer("SharedCache", ["CLMDB", "CPlatform", "Platform", "ClusterModel", "WireProtocol"]),
   .layer("DurableLog", ["CRocksDB", "ClusterModel", "Lattices", "WireProtocol"]),
   .layer("PluginHost", ["CCloudburst", "Platform", "ClusterModel"]),
@@ -132,8 +132,8 @@ let tests: [Target] = [
   .tests(
     "ShellTests",
     [
-      "ZeroMQ", "Platform", "CPlatform", "SharedCache", "DurableLog", "PluginHost", "ContentHash",
-      "ClusterModel", "Lattices", "WireProtocol",
+      "ZeroMQ", "CZeroMQ", "Platform", "CPlatform", "SharedCache", "DurableLog", "PluginHost",
+      "ContentHash", "ClusterModel", "Lattices", "WireProtocol",
     ]),
   .tests("SimulationTests", ["Simulation", "ClusterModel"]),
   .tests("HouseRulesTests", ["ClusterModel"]),

@@ -122,7 +122,8 @@ private func spawn(_ command: ChildProcess.Command) -> cb_spawned {
 
 private typealias CStringArray = UnsafePointer<UnsafeMutablePointer<CChar>?>
 
-private func withCStrings<Result>(_ strings: [String], _ body: (CStringArray?) -> Result) -> Result {
+private func withCStrings<Result>(_ strings: [String], _ body: (CStringArray?) -> Result) -> Result
+{
   var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }
   pointers.append(nil)
   defer { for pointer in pointers { free(pointer) } }

@@ -1,0 +1,82 @@
+import CZeroMQ
+package import ClusterModel
+import Glibc
+
+/// A place for received messages; reused, it costs one allocation a message (the body).
+package struct ReceivedMessage {
+  /// Who sent it: at a ROUTER only, empty elsewhere.
+  package var peer = PeerID(Bytes())
+  package var body: [UInt8] = []
+
+  package init() {}
+}
+
+package enum ReceiveOutcome: Equatable, Sendable {
+  case message
+  /// Nothing waits.
+  case nothing
+  /// The peer sent another number of frames than one, or a frame that is too long; it was thrown
+  /// away, and `peer` says whose it was.
+  case malformed
+}
+
+extension Socket {
+  /// Takes one waiting message, if there is one.
+  package borrowing func tryReceive(
+    into message: inout ReceivedMessage
+  ) throws(ZeroMQError) -> ReceiveOutcome {
+    var body: [UInt8] = []
+    let outcome = try tryReceive(peer: &message.peer) { body = [UInt8]($0) }
+    if outcome != .nothing { message.body = body }
+    return outcome
+  }
+
+  /// As ``tryReceive(into:)`` without a copy: `use` borrows the body until it returns.
+  ///
+  /// - Parameter peer: set to the sender at a ROUTER; kept where it is the same as last time.
+  package borrowing func tryReceive(
+    peer: inout PeerID, _ use: (UnsafeRawBufferPointer) -> Void
+  ) throws(ZeroMQError) -> ReceiveOutcome {
+    var frame = zmq_msg_t()
+    zmq_msg_init(&frame)
+    defer { zmq_msg_close(&frame) }
+    guard try receiveFrame(&frame, from: handle) else { return .nothing }
+    if kind == .router {
+      let name = bytes(of: &frame)
+      if !peer.bytes.elementsEqual(name) { peer = PeerID([UInt8](name)[...]) }
+      // libzmq hands over whole messages: the frames after the first are there.
+      guard zmq_msg_more(&frame) != 0, try receiveFrame(&frame, from: handle) else {
+        return .malformed
+      }
+    }
+    guard zmq_msg_more(&frame) == 0 else {
+      while zmq_msg_more(&frame) != 0, try receiveFrame(&frame, from: handle) {}
+      return .malformed
+    }
+    let body = bytes(of: &frame)
+    guard body.count <= options.messageBytesMax else { return .malformed }
+    use(body)
+    return .message
+  }
+}
+
+/// - Returns: `false` when nothing waits.
+func receiveFrame(
+  _ frame: inout zmq_msg_t, from handle: UnsafeMutableRawPointer
+) throws(ZeroMQError) -> Bool {
+  while true {
+    if zmq_msg_recv(&frame, handle, ZMQ_DONTWAIT) >= 0 { return true }
+    let number = zmq_errno()
+    switch number {
+    case EINTR: continue
+    case EAGAIN: return false
+    default:
+      throw ZeroMQError(errno: number, call: "zmq_msg_recv", doing: "receiving a message")
+    }
+  }
+}
+
+/// Valid until the frame is received into or closed.
+func bytes(of frame: inout zmq_msg_t) -> UnsafeRawBufferPointer {
+  UnsafeRawBufferPointer(start: zmq_msg_data(&frame), count: zmq_msg_size(&frame))
+}

@@ -1,0 +1,64 @@
+import CZeroMQ
+package import ClusterModel
+import Glibc
+
+extension Socket {
+  /// Sends one message, or nothing. The bytes are copied.
+  ///
+  /// After `wouldBlock` try again when a ``Poller`` has waited: libzmq looks for news of room at
+  /// most once a millisecond here, but each time there.
+  ///
+  /// - Parameter peer: a ROUTER's only.
+  /// - Throws: `messageTooLong`, `terminated`.
+  package borrowing func trySend(
+    _ body: [UInt8], to peer: PeerID? = nil
+  ) throws(ZeroMQError) -> SendOutcome {
+    let handle = self.handle
+    let addressed = try address(peer, bodyCount: body.count)
+    guard addressed == .sent else { return addressed }
+    return try outcomeOfSend { zmq_send(handle, body, body.count, ZMQ_DONTWAIT) }
+  }
+
+  /// As ``trySend(_:to:)-([UInt8],_)`` from bytes that live elsewhere; they are copied, too.
+  package borrowing func trySend(
+    _ body: UnsafeRawBufferPointer, to peer: PeerID? = nil
+  ) throws(ZeroMQError) -> SendOutcome {
+    let handle = self.handle
+    let addressed = try address(peer, bodyCount: body.count)
+    guard addressed == .sent else { return addressed }
+    return try outcomeOfSend {
+      zmq_send(handle, body.baseAddress, body.count, ZMQ_DONTWAIT)
+    }
+  }
+
+  /// A ROUTER's first frame; nothing elsewhere. Refuses what must not be sent before any of it is.
+  private borrowing func address(
+    _ peer: PeerID?, bodyCount: Int
+  ) throws(ZeroMQError) -> SendOutcome {
+    guard bodyCount <= options.messageBytesMax else {
+      throw ZeroMQError(
+        code: .messageTooLong, call: "zmq_send", doing: "sending \(bodyCount) bytes")
+    }
+    precondition((peer != nil) == (kind == .router), "a ROUTER, and only it, names the peer")
+    guard let peer else { return .sent }
+    let handle = self.handle
+    return try outcomeOfSend {
+      peer.bytes.withUnsafeBytes {
+        zmq_send(handle, $0.baseAddress, $0.count, ZMQ_DONTWAIT | ZMQ_SNDMORE)
+      }
+    }
+  }
+}
+
+private func outcomeOfSend(_ send: () -> Int32) throws(ZeroMQError) -> Socket.SendOutcome {
+  while true {
+    if send() >= 0 { return .sent }
+    let number = zmq_errno()
+    switch number {
+    case EINTR: continue
+    case EAGAIN: return .wouldBlock
+    case EHOSTUNREACH: return .unreachable
+    default: throw ZeroMQError(errno: number, call: "zmq_send", doing: "sending a message")
+    }
+  }
+}

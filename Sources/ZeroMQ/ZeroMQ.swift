@@ -1,1 +1,0 @@
-// The ZeroMQ layer: see docs/architecture.md.
