@@ -77,7 +77,8 @@ let shells: [Target] = [
   .layer(
     "NodeRuntime",
     [
-      "KeyValueStore", "Caching", "Scheduling", "Supervision", "ControlProtocol", "CloudburstValues",
+      "KeyValueStore", "Caching", "Scheduling", "Supervision", "ControlProtocol",
+      "CloudburstValues",
       "SharedCache", "DurableLog", "ContentHash",
       "ZeroMQ", "Platform", "CPlatform", "ClusterModel", "Lattices", "WireProtocol", logging,
       protobuf,
@@ -88,7 +89,13 @@ let shells: [Target] = [
       "ClusterModel", "Lattices", "WireProtocol", "ControlProtocol", "CloudburstValues",
       "ContentHash", "ZeroMQ", "Platform", protobuf,
     ]),
-  .layer("DevCluster", ["ClusterModel", "NodeRuntime", "Platform", logging]),
+  .layer("LocalCluster", ["CloudburstValues", "ClusterModel", "Platform"]),
+  .layer(
+    "DevCluster",
+    [
+      "LocalCluster", "NodeRuntime", "ZeroMQ", "CloudburstValues", "ClusterModel", "Platform",
+      logging,
+    ]),
   .layer(
     "Simulation",
     [
@@ -104,8 +111,8 @@ let programs: [Target] = [
   .program(
     "cbctl",
     [
-      "CloudburstClient", "CloudburstValues", "ClusterModel", "ControlProtocol", "ContentHash",
-      "Platform", arguments, protobuf,
+      "CloudburstClient", "CloudburstValues", "LocalCluster", "ClusterModel", "ContentHash",
+      "Platform", arguments,
     ]),
   .program(
     "cbbench",

@@ -1,1 +1,1 @@
-// The program is assembled here.
+// The benchmark program is assembled here.

@@ -1,0 +1,46 @@
+import CloudburstValues
+import Platform
+
+/// What a running local cluster leaves in its run folder, for tools that look for it.
+package struct RunFile: Codable, Equatable, Sendable, Value {
+  package var endpoint: String
+  package var processID: Int32
+  /// The process's start in clock ticks since boot: with it, a reused process id is recognised.
+  package var startTicks: UInt64
+  /// Nil: memory only.
+  package var dataFolder: String?
+  package var sharedMemoryFolder: String
+  package var executors: Int
+  package var version: String
+
+  package init(
+    endpoint: String, dataFolder: String?, sharedMemoryFolder: String, executors: Int,
+    version: String
+  ) {
+    self.endpoint = endpoint
+    processID = RunningProcess.own
+    startTicks = RunningProcess.startTicks(of: processID) ?? 0
+    self.dataFolder = dataFolder
+    self.sharedMemoryFolder = sharedMemoryFolder
+    self.executors = executors
+    self.version = version
+  }
+
+  /// Whether the process that wrote the file is still there.
+  package var isAlive: Bool {
+    RunningProcess.startTicks(of: processID) == startTicks
+  }
+
+  package func write(to folder: RunFolder) throws {
+    let json = try EncodedValue(self).converted(to: .json).bytes
+    try Files.writeAtomically(json, to: folder.runFile)
+  }
+
+  /// - Returns: nil where there is no such file, or none that this version can read.
+  package static func read(from folder: RunFolder) -> RunFile? {
+    guard let bytes = try? Files.contents(of: folder.runFile, bytesMax: 64 << 10) else {
+      return nil
+    }
+    return try? EncodedValue(encoding: .json, bytes: bytes).decode()
+  }
+}
