@@ -143,8 +143,8 @@ typedef struct cb_bundle {
   const cb_function *const *functions;
   /*
    * Answers `request`; NULL if the bundle never makes one. Called on the loop thread, exactly once
-   * for every request that was accepted, unless the call was over before. `reply` is what the
-   * operation says, NULL unless status is CB_OK, and readable until resume returns.
+   * for every request that was accepted, with CB_STALE_CALL if its call was over before. `reply` is
+   * what the operation says, NULL unless status is CB_OK, and readable until resume returns.
    */
   void (*resume)(uint64_t token, cb_status status, const void *reply);
 } cb_bundle;
