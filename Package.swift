@@ -64,6 +64,7 @@ let shells: [Target] = [
   .target(name: "CFloor", dependencies: ["CZeroMQ"]),
   .layer("Platform", ["CPlatform"]),
   .layer("ContentHash", ["CSodium", "ClusterModel"]),
+  .layer("Connections", ["ZeroMQ", "Platform", "WireProtocol", "ClusterModel"]),
   .layer("ZeroMQ", ["CZeroMQ", "CPlatform", "Platform", "ClusterModel"]),
   .layer("SharedCache", ["CLMDB", "CPlatform", "Platform", "ClusterModel", "WireProtocol"]),
   .layer("DurableLog", ["CRocksDB", "ClusterModel", "Lattices", "WireProtocol"]),
@@ -71,12 +72,14 @@ let shells: [Target] = [
   .layer(
     "ExecutorRuntime",
     [
+      "Connections",
       "Execution", "PluginHost", "CCloudburst", "CloudburstValues", "SharedCache", "ZeroMQ",
       "Platform", "ClusterModel", "Lattices", "WireProtocol",
     ]),
   .layer(
     "NodeRuntime",
     [
+      "Connections",
       "KeyValueStore", "Caching", "Scheduling", "Supervision", "ControlProtocol",
       "CloudburstValues",
       "SharedCache", "DurableLog", "ContentHash",
@@ -86,6 +89,7 @@ let shells: [Target] = [
   .layer(
     "CloudburstClient",
     [
+      "Connections",
       "ClusterModel", "Lattices", "WireProtocol", "ControlProtocol", "CloudburstValues",
       "ContentHash", "ZeroMQ", "Platform", protobuf,
     ]),

@@ -9,6 +9,8 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
   case heartbeat = 4
   /// Cumulative acknowledgement of a one-way stream; `number` is the last one taken.
   case streamAcknowledged = 5
+  /// The receiver does not know the sender: a hello comes first. The frame was not looked at.
+  case sayHello = 6
 
   case keyRequest = 16
   case keyResponse = 17

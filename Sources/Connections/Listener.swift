@@ -1,0 +1,233 @@
+package import ClusterModel
+import Platform
+package import WireProtocol
+package import ZeroMQ
+
+/// The ROUTER side of our connections: a peer is known once it has said hello, and only then heard.
+///
+/// A loop takes events one by one with ``next()`` and sends in between. A bad peer costs itself one
+/// refusal: malformed frames, unknown versions and frames before a hello are answered and dropped.
+package struct Listener: ~Copyable {
+  package enum Event: Sendable {
+    /// A peer said hello, for the first time or again. Answer with ``welcome(_:_:)`` or
+    /// ``refuse(_:number:_:)``.
+    case hello(PeerID, Hello)
+    case frame(PeerID, Frame)
+    /// A known peer cannot be reached any more, or a hello of a later life took its place.
+    case lost(PeerID, Hello)
+  }
+
+  package struct Limits: Sendable {
+    /// Further hellos are refused with `OVERLOADED`.
+    package var peersMax = 4096
+    /// Frames and bytes that wait for one slow peer; beyond them it is given up.
+    package var waitingFramesMax = 10_000
+    package var waitingBytesMax = 64 << 20
+    /// How long a peer may be silent before it is probed with a heartbeat.
+    package var probeInterval = Duration.seconds(30)
+
+    package init() {}
+  }
+
+  private struct Peer {
+    let hello: Hello
+    var outbox: BoundedOutbox
+  }
+
+  private let socket: Socket
+  private let cluster: ClusterID
+  private let limits: Limits
+  private var peers: [PeerID: Peer] = [:]
+  private var lost: [(PeerID, Hello)] = []
+  private var waiting: Set<PeerID> = []
+  private var message = ReceivedMessage()
+  private var nextProbe: UInt64
+  /// The endpoints bound, with the ports that the system chose.
+  package let endpoints: [String]
+
+  package init(
+    on endpoints: [String], cluster: ClusterID, in context: Context, limits: Limits = Limits(),
+    options: SocketOptions = Listener.defaultOptions
+  ) throws(ZeroMQError) {
+    let socket = try Socket(.router, in: context, options: options)
+    self.endpoints = try bind(socket, to: endpoints)
+    self.socket = socket
+    self.cluster = cluster
+    self.limits = limits
+    nextProbe = MonotonicClock.now + limits.probeInterval.wholeMicroseconds * 1000
+  }
+
+  package static var defaultOptions: SocketOptions {
+    var options = SocketOptions()
+    options.messageBytesMax = ClusterModel.Limits.frameBytesMax
+    return options
+  }
+
+  package func watch(in poller: inout Poller) throws(ZeroMQError) -> Poller.Slot {
+    try poller.watch(socket)
+  }
+
+  /// - Returns: nil when nothing more waits.
+  package mutating func next() throws(ZeroMQError) -> Event? {
+    while true {
+      if let (peer, hello) = lost.popLast() { return .lost(peer, hello) }
+      switch try socket.tryReceive(into: &message) {
+      case .nothing: return nil
+      case .malformed:
+        try refuse(
+          message.peer, number: 0,
+          Failure(.badRequest, "a message is one frame of at most \(frameBytesMax) bytes"))
+      case .message:
+        if let event = try take(message.body[...], from: message.peer) {
+          return event
+        }
+      }
+    }
+  }
+
+  private var frameBytesMax: Int { socket.options.messageBytesMax }
+
+  private mutating func take(_ body: Bytes, from peer: PeerID) throws(ZeroMQError) -> Event? {
+    let frame: Frame
+    do throws(WireError) {
+      frame = try Frame(body)
+    } catch .badFormatVersion(let version) {
+      try refuse(
+        peer, number: 0,
+        Failure(
+          .protocolVersion,
+          "the peer speaks protocol version \(version), this side \(FrameHeader.protocolVersion)",
+          hint: "use a client of the cluster's version"))
+      return nil
+    } catch {
+      try refuse(peer, number: 0, Failure(.badRequest, "not a frame of this protocol (\(error))"))
+      return nil
+    }
+    if frame.header.kind == .hello { return try greet(peer, frame) }
+    guard peers[peer] != nil else {
+      let answer = Empty().framed(.sayHello, number: frame.header.number)
+      _ = try socket.trySend(answer, to: peer)
+      return nil
+    }
+    return frame.header.kind == .heartbeat ? nil : .frame(peer, frame)
+  }
+
+  private mutating func greet(_ peer: PeerID, _ frame: Frame) throws(ZeroMQError) -> Event? {
+    guard let hello = try? Hello.decode(frame.body) else {
+      try refuse(peer, number: frame.header.number, Failure(.badRequest, "a malformed hello"))
+      return nil
+    }
+    guard hello.protocolVersion == UInt32(FrameHeader.protocolVersion) else {
+      try refuse(
+        peer, number: frame.header.number,
+        Failure(
+          .protocolVersion,
+          "\(hello.name) speaks protocol version \(hello.protocolVersion), this side "
+            + "\(FrameHeader.protocolVersion)", hint: "use a client of the cluster's version"))
+      return nil
+    }
+    guard hello.cluster == 0 || hello.cluster == cluster.number else {
+      try refuse(
+        peer, number: frame.header.number,
+        Failure(.notAllowed, "\(hello.name) belongs to another cluster"))
+      return nil
+    }
+    guard peers[peer] != nil || peers.count < limits.peersMax else {
+      try refuse(
+        peer, number: frame.header.number,
+        Failure(.overloaded, "\(limits.peersMax) peers are connected, the limit"))
+      return nil
+    }
+    if let old = peers[peer]?.hello, old.incarnation != hello.incarnation {
+      // Events are taken from the end: the loss is told before the new life's hello.
+      peers[peer] = nil
+      lost.append((peer, old))
+    }
+    peers[peer] = Peer(
+      hello: hello,
+      outbox: BoundedOutbox(
+        framesMax: limits.waitingFramesMax, bytesMax: limits.waitingBytesMax))
+    return .hello(peer, hello)
+  }
+
+  /// Answers a hello.
+  package mutating func welcome(_ peer: PeerID, _ welcome: Welcome) throws(ZeroMQError) {
+    _ = try send(welcome.framed(.welcome), to: peer)
+  }
+
+  /// Answers a request, or (number 0) the connection as a whole, with a failure.
+  package mutating func refuse(
+    _ peer: PeerID, number: UInt64, _ failure: Failure
+  ) throws(ZeroMQError) {
+    let frame = FailureMessage(failure).framed(.refusal, number: number)
+    if peers[peer] != nil {
+      _ = try send(frame, to: peer)
+    } else {
+      // Nobody we know: said once, and not kept if it cannot be taken at once.
+      _ = try socket.trySend(frame, to: peer)
+    }
+  }
+
+  /// Takes back a hello: the peer is heard no more.
+  package mutating func forget(_ peer: PeerID) {
+    peers[peer] = nil
+    waiting.remove(peer)
+  }
+
+  package func hello(of peer: PeerID) -> Hello? { peers[peer]?.hello }
+
+  /// Sends, or keeps in the peer's outbox for later.
+  ///
+  /// - Returns: false when the peer is gone; a `lost` event follows where it was known.
+  package mutating func send(_ frame: [UInt8], to peer: PeerID) throws(ZeroMQError) -> Bool {
+    guard peers[peer] != nil else { return false }
+    switch try peers[peer]!.outbox.send(frame, through: socket, to: peer) {
+    case .sent: return true
+    case .queued:
+      waiting.insert(peer)
+      return true
+    case .full, .unreachable:
+      lose(peer)
+      return false
+    }
+  }
+
+  private mutating func lose(_ peer: PeerID) {
+    guard let hello = peers.removeValue(forKey: peer)?.hello else { return }
+    waiting.remove(peer)
+    lost.append((peer, hello))
+  }
+
+  /// Tries waiting frames again and probes silent peers; once a turn of the loop.
+  package mutating func tend(now: UInt64) throws(ZeroMQError) {
+    for peer in waiting.sorted() {
+      switch try peers[peer]?.outbox.flush(through: socket, to: peer) {
+      case .stillWaiting: continue
+      case .unreachable: lose(peer)
+      case .empty, nil: waiting.remove(peer)
+      }
+    }
+    guard now >= nextProbe else { return }
+    nextProbe = now + limits.probeInterval.wholeMicroseconds * 1000
+    for peer in peers.keys.sorted() {
+      _ = try send(Empty().framed(.heartbeat), to: peer)
+    }
+  }
+
+  /// When ``tend(now:)`` has something to do; events already known are due at once.
+  package var deadline: UInt64? {
+    if !lost.isEmpty { return 0 }
+    guard waiting.isEmpty else { return MonotonicClock.now + 1_000_000 }
+    return peers.isEmpty ? nil : nextProbe
+  }
+
+  package var peerCount: Int { peers.count }
+}
+
+private func bind(
+  _ socket: borrowing Socket, to endpoints: [String]
+) throws(ZeroMQError) -> [String] {
+  var bound: [String] = []
+  for endpoint in endpoints { bound.append(try socket.bind(to: endpoint)) }
+  return bound
+}
