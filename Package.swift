@@ -143,7 +143,8 @@ let tests: [Target] = [
   .tests(
     "ShellTests",
     [
-      "ZeroMQ", "CZeroMQ", "Platform", "CPlatform", "SharedCache", "DurableLog", "PluginHost",
+      "Connections", "ZeroMQ", "CZeroMQ", "Platform", "CPlatform", "SharedCache", "DurableLog",
+      "PluginHost",
       "ContentHash", "ClusterModel", "Lattices", "WireProtocol",
     ]),
   .tests("SimulationTests", ["Simulation", "ClusterModel"]),

@@ -4,7 +4,7 @@ package import WireProtocol
 package import ZeroMQ
 
 /// The dialing side of a connection: says hello whenever the connection comes up, and tells its
-/// owner when it is welcome and when that has ended.
+/// owner when it is welcome and when that has ended. For tcp and ipc; inproc reports no connections.
 ///
 /// Frames are sent only while welcome. What was under way when a connection is lost may have been
 /// received or not: the owner decides what to send again, and to which incarnation.

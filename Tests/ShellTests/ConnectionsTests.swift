@@ -1,0 +1,165 @@
+import ClusterModel
+import Connections
+import Platform
+import Testing
+import WireProtocol
+import ZeroMQ
+
+/// A listener and a dialer driven by one thread, over real sockets.
+private struct Pair: ~Copyable {
+  var listener: Listener
+  var dialer: Dialer
+  var poller: Poller
+
+  init(
+    _ context: Context, endpoint: String, incarnation: UInt64 = 1, helloCluster: UInt64 = 0
+  ) throws {
+    let listener = try Listener(on: [endpoint], cluster: ClusterID(7), in: context)
+    var hello = Hello()
+    hello.name = "tester"
+    hello.cluster = helloCluster
+    hello.incarnation = Incarnation(incarnation)
+    var dialer = try Dialer(
+      to: listener.endpoints[0], as: hello, named: PeerID("tester"), in: context)
+    var poller = Poller()
+    _ = try listener.watch(in: &poller)
+    _ = try dialer.watch(in: &poller)
+    self.listener = listener
+    self.dialer = dialer
+    self.poller = poller
+  }
+
+  enum Seen: Equatable {
+    case hello(String)
+    case atListener(FrameKind, UInt64)
+    case peerLost(UInt64)
+    case connected(UInt64)
+    case refused(ErrorCode)
+    case lost
+    case atDialer(FrameKind, UInt64)
+  }
+
+  /// Runs both sides until `end` was seen; welcomes every hello.
+  mutating func run(
+    until end: Seen, welcomeAs incarnation: UInt64 = 1, limit: Duration = .seconds(10)
+  ) throws -> [Seen] {
+    var seen: [Seen] = []
+    let deadline = MonotonicClock.now + limit.wholeMicroseconds * 1000
+    while !seen.contains(end) {
+      let now = MonotonicClock.now
+      guard now < deadline else {
+        Issue.record("only \(seen) was seen, not \(end)")
+        return seen
+      }
+      _ = try poller.wait(until: min(deadline, dialer.deadline ?? deadline, now + 20_000_000))
+      while let event = try listener.next() { try note(event, incarnation, &seen) }
+      while let event = try dialer.next() { note(event, &seen) }
+      try listener.tend(now: now)
+      try dialer.tend(now: now, poller: &poller)
+    }
+    return seen
+  }
+
+  private mutating func note(
+    _ event: Listener.Event, _ incarnation: UInt64, _ seen: inout [Seen]
+  ) throws {
+    switch event {
+    case .hello(let peer, let hello):
+      var welcome = Welcome()
+      welcome.incarnation = Incarnation(incarnation)
+      try listener.welcome(peer, welcome)
+      seen.append(.hello(hello.name))
+    case .frame(_, let frame): seen.append(.atListener(frame.header.kind, frame.header.number))
+    case .lost(_, let hello): seen.append(.peerLost(hello.incarnation.number))
+    }
+  }
+
+  private func note(_ event: Dialer.Event, _ seen: inout [Seen]) {
+    switch event {
+    case .connected(let welcome): seen.append(.connected(welcome.incarnation.number))
+    case .refused(let failure): seen.append(.refused(failure.code))
+    case .lost: seen.append(.lost)
+    case .frame(let frame): seen.append(.atDialer(frame.header.kind, frame.header.number))
+    }
+  }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct ConnectionsTests {
+  @Test(arguments: ["tcp://127.0.0.1:*", "ipc://@connections-test"])
+  func aHelloIsWelcomedAndFramesFlowBothWays(_ endpoint: String) throws {
+    let context = try Context()
+    var pair = try Pair(context, endpoint: endpoint)
+    _ = try pair.run(until: .connected(1))
+    #expect(try pair.dialer.send(Empty().framed(.call, number: 5)) == .sent)
+    _ = try pair.run(until: .atListener(.call, 5))
+    #expect(try pair.listener.send(Empty().framed(.result, number: 5), to: PeerID("tester")))
+    _ = try pair.run(until: .atDialer(.result, 5))
+  }
+
+  @Test func nothingIsSentBeforeTheWelcome() throws {
+    let context = try Context()
+    var pair = try Pair(context, endpoint: "tcp://127.0.0.1:*")
+    #expect(try pair.dialer.send(Empty().framed(.call)) == .notNow)
+  }
+
+  @Test func aPeerThatWasForgottenSaysHelloAgain() throws {
+    let context = try Context()
+    var pair = try Pair(context, endpoint: "tcp://127.0.0.1:*")
+    _ = try pair.run(until: .connected(1))
+    pair.listener.forget(PeerID("tester"))
+    _ = try pair.dialer.send(Empty().framed(.call, number: 5))
+    let seen = try pair.run(until: .connected(2), welcomeAs: 2)
+    #expect(seen.contains(.lost))
+    #expect(!seen.contains(.atListener(.call, 5)))
+  }
+
+  @Test func anotherClustersPeerIsRefused() throws {
+    let context = try Context()
+    var pair = try Pair(context, endpoint: "tcp://127.0.0.1:*", helloCluster: 8)
+    _ = try pair.run(until: .refused(.notAllowed))
+  }
+
+  @Test func aPeerThatIsGoneIsLostAtTheNextSend() throws {
+    let context = try Context()
+    var listener = try Listener(on: ["tcp://127.0.0.1:*"], cluster: ClusterID(7), in: context)
+    let socket = try Socket(.dealer, in: context, options: named("x"))
+    try socket.connect(to: listener.endpoints[0])
+    var hello = Hello()
+    hello.incarnation = Incarnation(3)
+    try wait(sending: hello.framed(.hello), through: socket)
+    var poller = Poller()
+    _ = try listener.watch(in: &poller)
+    _ = try poller.wait(until: MonotonicClock.now + 5_000_000_000)
+    guard case .hello(let peer, _)? = try listener.next() else {
+      Issue.record("no hello came")
+      return
+    }
+    drop(socket)
+    let deadline = MonotonicClock.now + 5_000_000_000
+    while try listener.send(Empty().framed(.heartbeat), to: peer), MonotonicClock.now < deadline {
+      _ = try poller.wait(until: MonotonicClock.now + 1_000_000)
+    }
+    guard case .lost(peer, let lost)? = try listener.next() else {
+      Issue.record("the loss was not told")
+      return
+    }
+    #expect(lost.incarnation == Incarnation(3))
+  }
+
+  private func named(_ name: String) -> SocketOptions {
+    var options = SocketOptions()
+    options.routingID = PeerID(name)
+    return options
+  }
+
+  private func wait(sending frame: [UInt8], through socket: borrowing Socket) throws {
+    var poller = Poller()
+    let slot = try poller.watch(socket, for: .writable)
+    while try socket.trySend(frame) != .sent {
+      _ = try poller.wait(until: MonotonicClock.now + 5_000_000_000)
+    }
+    poller.stopWatching(slot)
+  }
+
+  private func drop(_ socket: consuming Socket) {}
+}
