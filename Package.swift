@@ -50,7 +50,7 @@ let sdk: [Target] = [
 let cores: [Target] = [
   .layer("KeyValueStore", ["ClusterModel", "Lattices", "WireProtocol"]),
   .layer("Caching", ["ClusterModel", "Lattices", "WireProtocol"]),
-  .layer("Execution", ["ClusterModel", "WireProtocol"]),
+  .layer("Execution", ["ClusterModel", "CloudburstValues", "Lattices", "WireProtocol"]),
   .layer("Scheduling", ["ClusterModel", "WireProtocol"]),
   .layer("Supervision", ["ClusterModel", "WireProtocol"]),
 ]
@@ -137,7 +137,9 @@ let tests: [Target] = [
     ["CloudburstFunctions", "CloudburstTesting", "CloudburstValues", "CCloudburst"]),
   .tests("KeyValueStoreTests", ["KeyValueStore", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests("CachingTests", ["Caching", "ClusterModel", "Lattices", "WireProtocol"]),
-  .tests("ExecutionTests", ["Execution", "ClusterModel", "WireProtocol"]),
+  .tests(
+    "ExecutionTests",
+    ["Execution", "CloudburstValues", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests("SupervisionTests", ["Supervision", "ClusterModel", "WireProtocol"]),
   .tests("SchedulingTests", ["Scheduling", "ClusterModel", "WireProtocol"]),
   .tests(

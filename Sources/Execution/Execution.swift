@@ -1,1 +1,0 @@
-// The Execution layer: see docs/architecture.md.

@@ -1,0 +1,207 @@
+import ClusterModel
+import WireProtocol
+
+extension Executor {
+  mutating func accept(
+    _ dispatch: Dispatch, number: UInt64, at readings: Readings, into effects: inout [Effect]
+  ) {
+    guard call == nil else {
+      let busy = Failure(.overloaded, "executor \(identity) is busy with another call")
+      return effects.append(.refuse(busy, number: number))
+    }
+    do {
+      call = try RunningCall(dispatch, number: number, at: readings.monotonic)
+    } catch {
+      return effects.append(.refuse(error, number: number))
+    }
+    prepareStage(at: readings, into: &effects)
+  }
+
+  /// Asks for what the stage needs and is not here: its bundle, and all its references at once.
+  private mutating func prepareStage(at readings: Readings, into effects: inout [Effect]) {
+    guard var call else { preconditionFailure("a stage belongs to a call") }
+    self.call = nil
+    let stage = call.stages[call.stage]
+    call.phase = .preparing
+    call.arguments = stage.arguments.map {
+      $0.reference.isEmpty ? .value(encoding: $0.encoding, $0.value) : nil
+    }
+    call.arguments += stage.upstream.map { call.results[Int($0)] }
+    call.argumentsMissing = call.arguments.count { $0 == nil }
+    let bundle = call.bundles[call.stage]
+    if !loaded.contains(bundle) {
+      call.bundleRequestedAt = readings.monotonic
+      effects.append(.requestBundle(bundle))
+    }
+    let needsReads = call.argumentsMissing > 0
+    self.call = call
+    if needsReads { readReferences(of: stage, at: readings, into: &effects) }
+    runIfReady(at: readings, into: &effects)
+  }
+
+  private mutating func readReferences(
+    of stage: Stage, at readings: Readings, into effects: inout [Effect]
+  ) {
+    var keys: [Key] = []
+    for argument in stage.arguments {
+      guard let key = argument.referencedKey, !keys.contains(key) else { continue }
+      keys.append(key)
+    }
+    for key in keys {
+      // A key that fails at once ends the call, and with it the stage.
+      guard call != nil else { return }
+      read(key, for: .argument, at: readings, into: &effects)
+    }
+  }
+
+  /// One reference is resolved: fills every argument that names the key.
+  mutating func fillArguments(
+    with argument: StageRun.Argument, of key: Key, at readings: Readings,
+    into effects: inout [Effect]
+  ) {
+    guard let stage = call.map({ $0.stages[$0.stage] }) else { return }
+    for (index, given) in stage.arguments.enumerated() where given.reference == key.bytes {
+      guard call?.arguments[index] == nil else { continue }
+      call?.arguments[index] = argument
+      call?.argumentsMissing -= 1
+    }
+    runIfReady(at: readings, into: &effects)
+  }
+
+  mutating func runIfReady(at readings: Readings, into effects: inout [Effect]) {
+    guard let ready = call, ready.phase == .preparing, ready.argumentsMissing == 0,
+      loaded.contains(ready.bundles[ready.stage])
+    else { return }
+    if let deadline = ready.deadline, deadline <= readings.monotonic {
+      return finish(.failure(.deadline(before: ready.function)), at: readings, into: &effects)
+    }
+    call?.phase = .running
+    call?.runStarted = readings.monotonic
+    effects.append(
+      .run(
+        StageRun(
+          bundle: ready.bundles[ready.stage], function: ready.function,
+          arguments: ready.arguments.compactMap(\.self), invocation: ready.header.invocation,
+          attempt: UInt32(max(1, ready.header.attempt)))))
+  }
+
+  mutating func endStage(
+    _ outcome: StageOutcome, at readings: Readings, into effects: inout [Effect]
+  ) {
+    guard let ended = call, ended.phase == .running else {
+      preconditionFailure("a stage ends once, after it was run")
+    }
+    reads.removeAll()
+    call?.runNanoseconds += readings.monotonic - ended.runStarted
+    switch outcome {
+    case .failed(let code, let message):
+      return finish(.failure(.ofBody(code: code, message)), at: readings, into: &effects)
+    case .refused(let failure): return finish(.failure(failure), at: readings, into: &effects)
+    case .result(let encoding, let bytes):
+      if ended.isCancelled { return finish(.failure(.cancelled), at: readings, into: &effects) }
+      guard bytes.count <= Limits.valueBytesMax else {
+        return finish(.failure(.tooLarge(bytes.count)), at: readings, into: &effects)
+      }
+      guard ended.stage + 1 < ended.stages.count else {
+        return finish(.success((encoding, bytes)), at: readings, into: &effects)
+      }
+      call?.results.append(.value(encoding: encoding, bytes))
+      call?.stage += 1
+      prepareStage(at: readings, into: &effects)
+    }
+  }
+
+  mutating func cancel(
+    _ invocation: InvocationID, at readings: Readings, into effects: inout [Effect]
+  ) {
+    guard let running = call, running.header.invocation == invocation else { return }
+    guard running.phase == .running else {
+      return finish(.failure(.cancelled), at: readings, into: &effects)
+    }
+    call?.isCancelled = true
+    failBodyReads(.cancelled, into: &effects)
+  }
+
+  /// Ends the call: its last writes, then its result.
+  mutating func finish(
+    _ outcome: Result<(encoding: UInt8, bytes: Bytes), Failure>, at readings: Readings,
+    into effects: inout [Effect]
+  ) {
+    guard var ended = call else { preconditionFailure("a call ends once") }
+    call = nil
+    reads.removeAll()
+    var result = CallResult()
+    result.invocation = ended.header.invocation
+    result.attempt = UInt32(ended.header.attempt)
+    result.runNanoseconds = ended.runNanoseconds
+    do throws(Failure) {
+      if let failure = ended.writeFailure { throw failure }
+      let value = try outcome.get()
+      (result.encoding, result.value) = try accepted(value, by: ended.accepts)
+    } catch {
+      result.failure = ended.named(error, by: identity)
+    }
+    if !ended.seen.isEmpty {
+      var session = SessionToken()
+      session.entries = ended.seen
+      result.session = session.encoded()
+    }
+    // What was unacknowledged when it was read may be acknowledged by now.
+    if ended.readSequence <= readings.acknowledged { ended.readSequence = 0 }
+    if ended.wrote || ended.readSequence > 0 {
+      result.awaitsRelease = true
+      effects.append(finalWrites(of: &ended))
+    }
+    effects.append(.sendResult(result, number: ended.number))
+    if loaded.count >= limits.bundlesMax { effects.append(.retire) }
+  }
+
+  private mutating func finalWrites(of ended: inout RunningCall) -> Effect {
+    let number = nextNumber()
+    var writes = ended.cacheWrites(ended.overlay.takeUnsent(as: number))
+    writes.isFinal = true
+    writes.readSequence = ended.readSequence
+    writes.level = ended.header.writeLevel
+    writes.scheduler = ended.header.scheduler
+    return .sendWrites(writes, number: number)
+  }
+}
+
+extension RunningCall {
+  init(_ dispatch: Dispatch, number: UInt64, at now: UInt64) throws(Failure) {
+    do {
+      header = try CallHeader(dispatch.header)
+      if !header.session.isEmpty {
+        for entry in try SessionToken.decode(header.session).entries {
+          minimums[entry.key] = max(entry.version, minimums[entry.key] ?? .none)
+        }
+      }
+    } catch {
+      throw Failure(.badRequest, "the dispatch's header or session cannot be read: \(error)")
+    }
+    guard (1...Limits.dagStagesMax).contains(dispatch.stages.count) else {
+      throw Failure(.badRequest, "a dispatch of \(dispatch.stages.count) stages")
+    }
+    bundles = try dispatch.stages.enumerated().map(Self.checkedBundle)
+    self.number = number
+    stages = dispatch.stages
+    accepts = dispatch.accepts
+    let left = header.remaining.wholeNanoseconds
+    deadline = left == 0 ? nil : now.addingReportingOverflow(left).partialValue
+  }
+
+  private static func checkedBundle(
+    _ index: Int, _ stage: Stage
+  ) throws(Failure) -> ContentDigest {
+    guard let bundle = ContentDigest(stage.bundle) else {
+      throw Failure(.badRequest, "\(stage.function) names no bundle")
+    }
+    guard stage.upstream.allSatisfy({ $0 < index }) else {
+      throw Failure(.badRequest, "\(stage.function) is fed by a stage that does not precede it")
+    }
+    guard stage.arguments.count + stage.upstream.count <= Limits.argumentsMax else {
+      throw Failure(.badArgument, "more than \(Limits.argumentsMax) arguments")
+    }
+    return bundle
+  }
+}

@@ -1,0 +1,94 @@
+package import ClusterModel
+import WireProtocol
+
+/// One function to run, all its arguments at hand.
+package struct StageRun: Equatable, Sendable {
+  package enum Argument: Equatable, Sendable {
+    case value(encoding: UInt8, Bytes)
+    /// The value that this read's look-up found too large to copy; the shell has it mapped.
+    case mapped(encoding: UInt8, read: UInt64)
+  }
+
+  package var bundle: ContentDigest
+  package var function: String
+  package var arguments: [Argument]
+  package var invocation: InvocationID
+  /// From 1.
+  package var attempt: UInt32
+}
+
+/// How a body ended.
+package enum StageOutcome: Equatable, Sendable {
+  case result(encoding: UInt8, Bytes)
+  /// `code` is one of the plugin ABI's texts, or the author's own.
+  case failed(code: String, message: String)
+  /// The platform could not run it at all.
+  case refused(Failure)
+}
+
+/// What is known of the call that is here.
+struct RunningCall {
+  /// preparing → running at `run`; running → preparing at a stage's end, for the next one.
+  enum Phase { case preparing, running }
+
+  let number: UInt64
+  let header: CallHeader
+  let stages: [Stage]
+  let bundles: [ContentDigest]
+  let accepts: UInt32
+  /// On the monotonic clock.
+  let deadline: UInt64?
+
+  var phase = Phase.preparing
+  var stage = 0
+  /// Of the stages that ended, by index.
+  var results: [StageRun.Argument] = []
+  /// Of the stage being prepared; `nil` where a read is under way.
+  var arguments: [StageRun.Argument?] = []
+  var argumentsMissing = 0
+  /// Set while the stage's bundle is asked for.
+  var bundleRequestedAt: UInt64?
+
+  var overlay = Overlay()
+  var flushDue: UInt64?
+  var wrote = false
+  /// Why the agent refused some of its writes.
+  var writeFailure: Failure?
+  var isCancelled = false
+  /// The highest write sequence read that was not acknowledged then.
+  var readSequence: UInt64 = 0
+  /// The least versions that reads may return: the session's, and what the call itself has read.
+  var minimums: [Key: Version] = [:]
+  /// Versions read, oldest first; at most `Limits.sessionEntriesMax`.
+  var seen: [SessionToken.Entry] = []
+
+  var runStarted: UInt64 = 0
+  var runNanoseconds: UInt64 = 0
+
+  var function: String { stages[stage].function }
+
+  /// A failure that names the function, its version, the executor and the call.
+  func named(_ failure: Failure, by executor: ExecutorID) -> Failure {
+    var failure = failure
+    if failure.function.isEmpty { failure.function = function }
+    if failure.version.isEmpty { failure.version = bundles[stage].short }
+    if failure.node.isEmpty { failure.node = executor.description }
+    failure.requestID = header.invocation
+    return failure
+  }
+
+  /// Takes note of a version that the body now knows.
+  mutating func note(_ version: Version, of key: Key) {
+    guard version != .none, minimums[key].map({ $0 < version }) ?? true else { return }
+    if let place = seen.firstIndex(where: { $0.key == key }) {
+      seen.remove(at: place)
+    } else if seen.count == Limits.sessionEntriesMax {
+      seen.removeFirst()
+    }
+    seen.append(SessionToken.Entry(key: key, version: version))
+    // A session's own entries stay; what was read is held to the same bound as `seen`.
+    if minimums.count < 2 * Limits.sessionEntriesMax || minimums[key] != nil {
+      minimums[key] = version
+    }
+  }
+}
