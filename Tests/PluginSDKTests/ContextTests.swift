@@ -82,7 +82,7 @@ struct ContextTests {
   @Test func aStoredValueOfAnotherTypeIsNamed() async throws {
     try harness.store.put("n", "four")
     let failure = await #expect(throws: CallFailure.self) { try await harness.run("double", "n") }
-    #expect(failure?.code == "USER_ERROR")
+    #expect(failure?.code == "FUNCTION_FAILED")
     #expect(
       failure?.message == #"ValueError: the value of "n": expected Int, got string "four""#)
   }
@@ -116,7 +116,7 @@ struct ContextTests {
 
   @Test func aFunctionThatIsNotThereIsNotFound() async {
     await #expect(
-      throws: CallFailure(code: "NOT_FOUND", message: "no function \"none\" in the bundle")
+      throws: CallFailure(code: "FUNCTION_NOT_FOUND", message: "no function \"none\" in the bundle")
     ) { try await harness.run("none") }
   }
 }

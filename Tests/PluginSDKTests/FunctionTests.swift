@@ -107,7 +107,7 @@ struct FunctionTests {
   }
 
   @Test func aThrownErrorFailsTheCallWithItsType() async {
-    await #expect(throws: CallFailure(code: "USER_ERROR", message: "Refusal: tooSmall")) {
+    await #expect(throws: CallFailure(code: "FUNCTION_FAILED", message: "Refusal: tooSmall")) {
       try await harness.run("check", 0)
     }
   }
@@ -125,7 +125,7 @@ struct FunctionTests {
   }
 
   @Test func aFailedSetUpIsTriedAgain() async throws {
-    await #expect(throws: CallFailure(code: "SETUP_FAILED", message: "Refusal: tooSmall")) {
+    await #expect(throws: CallFailure(code: "SET_UP_FAILED", message: "Refusal: tooSmall")) {
       try await harness.run("flaky")
     }
     #expect(try await harness.call("flaky") == 2)

@@ -60,13 +60,13 @@ struct Reply: Sendable {
     do throws(ValueError) {
       try value.encode(into: &writer)
     } catch {
-      return fail(CB_CODE_RESULT_UNENCODABLE, error.inside("result").description)
+      return fail(CB_CODE_FUNCTION_FAILED, error.inside("result").description)
     }
     let status = writer.bytes.withNative {
       hostCall.table.pointee.result(hostCall.table, hostCall.call, $0)
     }
     if let code = HostError.Code(status: status) {
-      return fail(code.rawValue, "result: the host refused it")
+      return fail(code.failureCode, "result: the host refused it")
     }
     return cb_outcome(CB_DONE)
   }
@@ -82,9 +82,9 @@ struct Reply: Sendable {
 
   func fail(_ error: any Error) -> cb_outcome {
     switch error {
-    case let error as HostError: fail(error.code.rawValue, error.description)
-    case let error as SetupError: fail(CB_CODE_SETUP_FAILED, Self.describe(error.cause))
-    default: fail(CB_CODE_USER_ERROR, Self.describe(error))
+    case let error as HostError: fail(error.code.failureCode, error.description)
+    case let error as SetupError: fail(CB_CODE_SET_UP_FAILED, Self.describe(error.cause))
+    default: fail(CB_CODE_FUNCTION_FAILED, Self.describe(error))
     }
   }
 

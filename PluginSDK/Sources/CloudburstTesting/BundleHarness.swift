@@ -55,7 +55,7 @@ public final class BundleHarness: Sendable {
   public func callEncoded(_ name: String, _ arguments: [EncodedValue]) async throws -> EncodedValue {
     guard let function = functions.first(where: { String(text: $0.pointer.pointee.name) == name })
     else {
-      throw CallFailure(code: "NOT_FOUND", message: "no function \"\(name)\" in the bundle")
+      throw CallFailure(code: "FUNCTION_NOT_FOUND", message: "no function \"\(name)\" in the bundle")
     }
     return try await withCheckedThrowingContinuation { waiting in
       host.start(function, arguments) { outcome in waiting.resume(with: outcome) }

@@ -162,7 +162,7 @@ extension TestHost {
   fileprivate func change(
     _ call: cb_call, _ key: cb_text, _ change: TestStore.Change
   ) -> cb_status {
-    guard key.count > 0 else { return refuse(call, .invalid, "an empty key") }
+    guard key.count > 0 else { return refuse(call, .keyInvalid, "an empty key") }
     guard let code = store.change(String(text: key), change) else { return cb_status(CB_OK) }
     let detail = code == .lattice ? "the key holds another kind" : "the store was told to fail"
     return refuse(call, code, detail)
@@ -235,24 +235,5 @@ extension EncodedValue {
 extension String {
   init(text value: cb_value) {
     self.init(decoding: value.block, as: UTF8.self)
-  }
-}
-
-extension HostError.Code {
-  var status: cb_status {
-    let status =
-      switch self {
-      case .wrongThread: CB_WRONG_THREAD
-      case .staleCall: CB_STALE_CALL
-      case .invalid: CB_INVALID
-      case .lattice: CB_LATTICE
-      case .unavailable: CB_UNAVAILABLE
-      case .deadline: CB_DEADLINE
-      case .overloaded: CB_OVERLOADED
-      case .tooLarge: CB_TOO_LARGE
-      case .unsupported: CB_UNSUPPORTED
-      case .internal: CB_INTERNAL
-      }
-    return cb_status(status)
   }
 }

@@ -59,7 +59,7 @@ final class TestHost: Sendable {
   /// Ends a call with what it was given as its outcome.
   func end(_ id: cb_call) {
     guard let call = state.withLock({ $0.calls.removeValue(forKey: id) }) else { return }
-    let silence = CallFailure(code: "INTERNAL", message: "the function gave neither result nor error")
+    let silence = CallFailure(code: "INTERNAL_ERROR", message: "the function gave neither result nor error")
     call.finish((call.outcome ?? .failure(silence)).mapError { $0 })
   }
 }

@@ -52,9 +52,12 @@ enum {
   CB_UNAVAILABLE = -5,   /* the store cannot be reached */
   CB_DEADLINE = -6,      /* the call's deadline has passed */
   CB_OVERLOADED = -7,    /* a bounded queue is full; later may work */
-  CB_TOO_LARGE = -8,     /* key or value above its limit */
+  CB_TOO_LARGE = -8,     /* value above its limit */
   CB_UNSUPPORTED = -9,   /* this host does not know the operation */
-  CB_INTERNAL = -10      /* a fault of the host */
+  CB_INTERNAL = -10,     /* a fault of the host */
+  CB_KEY_INVALID = -11,  /* empty, or longer than the host's limit */
+  CB_KEY_RESERVED = -12, /* the key is one of the platform's own */
+  CB_CANCELLED = -13     /* the caller gave the call up */
 };
 
 /* What invoke returns. */
@@ -65,11 +68,10 @@ enum {
   CB_PENDING = 2  /* result or fail, then complete, follow (or came before invoke returned) */
 };
 
-/* Codes for `fail`; other texts of capital letters, digits and underscores are allowed. */
-#define CB_CODE_USER_ERROR "USER_ERROR"     /* the function itself refused or threw */
-#define CB_CODE_BAD_ARGUMENT "BAD_ARGUMENT" /* the arguments do not fit the signature */
-#define CB_CODE_SETUP_FAILED "SETUP_FAILED" /* one-time set-up failed; tried again at the next call */
-#define CB_CODE_RESULT_UNENCODABLE "RESULT_UNENCODABLE" /* the result has no encoding */
+/* Codes for `fail`: names of docs/errors.md. A host takes any other text as FUNCTION_FAILED. */
+#define CB_CODE_FUNCTION_FAILED "FUNCTION_FAILED" /* the function itself refused or threw */
+#define CB_CODE_BAD_ARGUMENT "BAD_ARGUMENT"       /* the arguments do not fit the signature */
+#define CB_CODE_SET_UP_FAILED "SET_UP_FAILED"     /* set-up failed; the next call tries it again */
 
 /* How a value's bytes are to be read. */
 enum {
@@ -124,7 +126,7 @@ enum {
 struct cb_function {
   uint32_t struct_size;
   uint32_t flags;
-  cb_text name;      /* 1 to 128 bytes of A-Z a-z 0-9 . _ - */
+  cb_text name;      /* 1 to 255 bytes of A-Z a-z 0-9 . _ - */
   cb_text signature; /* such as "(Int, [Double]) -> String"; for people and for the CLI */
   uint32_t parameter_count;
   uint32_t concurrency; /* calls of this function that may be in flight at once; 1 if not ASYNC */
