@@ -184,7 +184,7 @@ extension TestHost {
 
   fileprivate func remaining() -> Int64 {
     guard let deadline else { return Int64.max }
-    return max(0, Int64(deadline / .nanoseconds(1)))
+    return deadline.nanosecondsLeft
   }
 
   fileprivate func lastError(_ call: cb_call) -> cb_text {
@@ -235,5 +235,15 @@ extension EncodedValue {
 extension String {
   init(text value: cb_value) {
     self.init(decoding: value.block, as: UTF8.self)
+  }
+}
+
+extension Duration {
+  /// Whole nanoseconds, not below zero, at most `Int64.max`.
+  fileprivate var nanosecondsLeft: Int64 {
+    let (seconds, attoseconds) = components
+    let (nanoseconds, isTooMany) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    let (sum, isAbove) = nanoseconds.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return isTooMany || isAbove ? (seconds < 0 ? 0 : .max) : max(0, sum)
   }
 }
