@@ -51,8 +51,9 @@ extension Record {
   /// - Parameter now: milliseconds since the epoch.
   package func buried(at now: UInt64) -> Record? {
     guard isExpired(at: now), !isTombstone, generation < .max else { return nil }
-    // A write may be stamped after the expiry it carries; its tombstone still comes later.
-    let instant = max(HybridLogicalClock.stamp(milliseconds: expiry), stamp)
+    // The last stamp before the expiry, so that a write in its very millisecond comes after it; but
+    // not before the record's own stamp, which may lie after the expiry it carries.
+    let instant = max(HybridLogicalClock.stamp(milliseconds: expiry) - 1, stamp)
     return .tombstone(Version(generation: generation + 1, stamp: instant))
   }
 

@@ -168,7 +168,7 @@ struct RecordMergeTests {
     var held = value(.set, generation: 2, stamp: 5)
     held.expiry = 100
     #expect(held.buried(at: 99) == nil)
-    #expect(held.buried(at: 100)?.version == Version(generation: 3, stamp: 100 << 16))
+    #expect(held.buried(at: 100)?.version == Version(generation: 3, stamp: (100 << 16) - 1))
   }
 
   @Test func generationsThatAreUsedUpRefuseADelete() {

@@ -1,1 +1,0 @@
-// The KeyValueStore layer: see docs/architecture.md.

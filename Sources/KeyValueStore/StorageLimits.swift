@@ -1,0 +1,61 @@
+import ClusterModel
+
+/// What one shard holds at most, and how long it puts things off.
+package struct StorageLimits: Equatable, Sendable {
+  /// Keys and records together; a write that would pass it is refused with `OVERLOADED`.
+  package var storedBytesMax = 4 << 30
+  /// Keys of one request; more are refused with `BAD_REQUEST`.
+  package var tuplesPerRequestMax = 1024
+  /// Records of one answer; keys beyond it fail with `OVERLOADED`, to be asked for on their own.
+  package var answerBytesMax = Limits.frameBytesMax
+  /// Keys of a page of LIST; a longer page asked for is cut to this.
+  package var listPageKeysMax = 1000
+  /// Records one LIST looks at before it answers with what it has, so that other requests get in.
+  package var listRecordsPerStepMax = 16_384
+  /// Watches of one peer; more are refused with `OVERLOADED`.
+  package var watchesPerPeerMax = 4096
+  /// Keys one cache may be subscribed to; beyond it a key is answered, and not subscribed to, with
+  /// `OVERLOADED`.
+  package var subscriptionsPerPeerMax = 1 << 20
+  /// After an update of a key went out, later ones wait this long and go as one.
+  package var pushPeriod = Duration.milliseconds(100)
+  /// The same for the events of a watch.
+  package var watchPeriod = Duration.milliseconds(20)
+  /// Push frames a cache has not acknowledged; at the limit its updates wait, coalesced by key.
+  package var pushWindowFramesMax: UInt64 = 64
+  /// Records of one push frame.
+  package var pushTuplesMax = 256
+  /// A push frame is sent once it holds this much.
+  package var pushFrameBytesMax = 1 << 20
+  /// A subscribed cache hears at least this often where its stream stands.
+  package var heartbeatInterval = Duration.seconds(1)
+  /// Requests that wait for the log; more durable writes are refused with `OVERLOADED`.
+  package var acknowledgementsWaitingMax = 65_536
+  /// Of one commit to the log.
+  package var logBatchRecordsMax = 4096
+  /// A commit to the log is made once it holds this much.
+  package var logBatchBytesMax = 8 << 20
+  /// After the log failed, the next attempt waits this long.
+  package var logRetryInterval = Duration.seconds(1)
+  /// Expired records turned into tombstones before other requests get in.
+  package var expiredPerStepMax = 256
+
+  package init() {}
+
+  func checkRelations() {
+    precondition(listPageKeysMax > 0 && listRecordsPerStepMax > 0, "a LIST makes progress")
+    precondition(pushWindowFramesMax > 0 && pushTuplesMax > 0, "a push stream makes progress")
+    precondition(logBatchRecordsMax > 0, "a commit holds at least one record")
+    precondition(watchPeriod <= heartbeatInterval && pushPeriod <= heartbeatInterval)
+    precondition(answerBytesMax >= Limits.valueBytesMax, "the largest value can be answered")
+  }
+}
+
+extension Duration {
+  /// Whole nanoseconds; negative durations count as zero.
+  var nanosecondCount: UInt64 {
+    let (seconds, attoseconds) = components
+    return seconds < 0
+      ? 0 : UInt64(seconds) &* 1_000_000_000 &+ UInt64(max(attoseconds, 0)) / 1_000_000_000
+  }
+}

@@ -1,0 +1,54 @@
+import WireProtocol
+
+/// Expired records read as absent at once; this turns them into tombstones, bounded at a time, so
+/// that their memory is free, the log forgets their values and watchers hear of it.
+///
+/// Tombstones themselves stay: until every replica has them nothing else keeps a late write of the
+/// old generation from coming back. About 250 bytes each; they count towards `storedBytesMax`.
+extension StorageShard {
+  mutating func scheduleExpiry(of entry: Int, at now: Now) {
+    let expiry = table[entry].isTombstone ? 0 : table[entry].expiry
+    guard expiry != 0 else { return }
+    let queued = table[entry].expiryQueuedAt
+    // An item that is due earlier asks the entry then; one that is due later is left to go stale.
+    guard queued == 0 || expiry < queued else { return }
+    table[entry].expiryQueuedAt = expiry
+    expiries.insert(.init(time: expiry, entry: Int32(entry)))
+    if expiries.count > 2 * table.count + 1024 { rebuildExpiries() }
+    scheduleSweep(at: now)
+  }
+
+  mutating func sweep(at now: Now, into effects: inout [Effect]) {
+    for _ in 0..<limits.expiredPerStepMax {
+      guard let item = expiries.takeFirst(dueAt: now.wall) else { break }
+      let entry = Int(item.entry)
+      guard table[entry].expiryQueuedAt == item.time else { continue }
+      table[entry].expiryQueuedAt = 0
+      if let tombstone = table[entry].record.buried(at: now.wall) {
+        install(tombstone, under: table[entry].key, knownTo: nil, at: now, into: &effects)
+      } else {
+        scheduleExpiry(of: entry, at: now)
+      }
+    }
+    scheduleSweep(at: now)
+  }
+
+  /// The wall clock may be set while the sweep waits: it looks again at least this often.
+  private static let sweepPauseMillisecondsMax: UInt64 = 60_000
+
+  private mutating func scheduleSweep(at now: Now) {
+    sweepDeadline = expiries.first.map { first in
+      let pause = first.time > now.wall ? first.time - now.wall : 0
+      return now.monotonic &+ min(pause, Self.sweepPauseMillisecondsMax) &* 1_000_000
+    }
+  }
+
+  private mutating func rebuildExpiries() {
+    expiries.removeAll()
+    for entry in 0..<table.count {
+      table[entry].expiryQueuedAt = table[entry].isTombstone ? 0 : table[entry].expiry
+      let time = table[entry].expiryQueuedAt
+      if time != 0 { expiries.insert(.init(time: time, entry: Int32(entry))) }
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import ClusterModel
+import WireProtocol
+
+/// The log does not take writes; the shard tries again.
+struct LogTrouble: Equatable {
+  var reason: String
+  /// Monotonic; nil while the next attempt is under way.
+  var retryAt: UInt64?
+}
+
+/// Requests that are done in memory and wait for the log, in the order they came.
+struct AcknowledgementQueue {
+  struct Waiting {
+    var response: KeyResponse
+    let number: UInt64
+    let peer: PeerID
+    /// The log sequence that covers all of its writes.
+    let sequence: UInt64
+  }
+
+  private var queue: ContiguousArray<Waiting> = []
+  private var head = 0
+
+  var count: Int { queue.count - head }
+
+  mutating func append(_ waiting: Waiting) { queue.append(waiting) }
+
+  /// Takes the first if the log has it. A later one that needs less waits behind it: acknowledged in
+  /// the order of arrival, it waits for at most the commit that is under way.
+  mutating func takeFirst(upTo sequence: UInt64) -> Waiting? {
+    guard head < queue.count, queue[head].sequence <= sequence else { return nil }
+    defer {
+      head += 1
+      if head * 2 >= queue.count {
+        queue.removeFirst(head)
+        head = 0
+      }
+    }
+    return queue[head]
+  }
+
+  mutating func takeAll() -> ArraySlice<Waiting> {
+    defer {
+      queue = []
+      head = 0
+    }
+    return ArraySlice(queue[head...])
+  }
+}
+
+/// When writes count as done: group commit without a timer. A commit starts when none is under way
+/// and takes whatever waits.
+extension StorageShard {
+  func level(of request: KeyRequest) -> WriteLevel { request.level ?? configuration.defaultLevel }
+
+  /// Why the log lets no write of this request be done.
+  func logRefusal(of request: KeyRequest) -> Failure? {
+    guard level(of: request) == .durable else { return nil }
+    guard configuration.hasLog else {
+      return Failure(
+        .levelUnsupported, "this store is in memory only: no write is durable",
+        hint: "start the cluster with --data, or ask for the level accepted")
+    }
+    if let logTrouble {
+      return Failure(.storageFailed, "the log takes no writes: \(logTrouble.reason)")
+    }
+    guard waiting.count < limits.acknowledgementsWaitingMax else {
+      var failure = Failure(
+        .overloaded, "\(limits.acknowledgementsWaitingMax) writes wait for the log already")
+      failure.retryAfter = .milliseconds(10)
+      return failure
+    }
+    return nil
+  }
+
+  /// Notes that the log lacks the entry as it is now.
+  mutating func noteForLog(_ entry: Int) {
+    guard configuration.hasLog else { return }
+    table[entry].logSequence = log.note(entry, sequence: table[entry].logSequence)
+  }
+
+  /// Answers a write now, or once the log has it.
+  mutating func acknowledge(
+    _ response: KeyResponse, number: UInt64, to peer: PeerID, request: KeyRequest,
+    after sequence: UInt64, _ effects: inout [Effect]
+  ) {
+    if level(of: request) < .durable || sequence <= log.persisted {
+      effects.append(.reply(response, number: number, to: peer))
+    } else {
+      waiting.append(
+        .init(response: response, number: number, peer: peer, sequence: sequence))
+    }
+  }
+
+  mutating func startCommit(into effects: inout [Effect]) {
+    guard log.isIdle, !log.isEmpty, logTrouble?.retryAt == nil else { return }
+    var bytes = 0
+    let bytesMax = limits.logBatchBytesMax
+    let entries = log.startCommit(countMax: limits.logBatchRecordsMax) { [table] entry in
+      bytes += table[entry].envelope.count
+      return bytes >= bytesMax
+    }
+    let records = entries.map { entry in
+      LogEntry(key: table[Int(entry)].key, envelope: table[Int(entry)].envelope)
+    }
+    effects.append(.commit(records))
+  }
+
+  mutating func commitEnded(into effects: inout [Effect]) {
+    log.commitEnded()
+    logTrouble = nil
+    while let done = waiting.takeFirst(upTo: log.persisted) {
+      effects.append(.reply(done.response, number: done.number, to: done.peer))
+    }
+  }
+
+  /// Every waiting write fails: it is in memory, and in the log perhaps later, which is what
+  /// `STORAGE_FAILED` means. Until an attempt succeeds, durable writes are refused unapplied.
+  mutating func commitFailed(_ reason: String, at now: Now, into effects: inout [Effect]) {
+    log.commitFailed()
+    logTrouble = LogTrouble(
+      reason: reason, retryAt: now.monotonic &+ limits.logRetryInterval.nanosecondCount)
+    let failure = Failure(
+      .storageFailed, "the write is in memory, but the log did not take it: \(reason)")
+    for failed in waiting.takeAll() {
+      var response = failed.response
+      for index in response.tuples.indices where response.tuples[index].failure == nil {
+        response.tuples[index].failure = failure
+      }
+      effects.append(.reply(response, number: failed.number, to: failed.peer))
+    }
+  }
+}

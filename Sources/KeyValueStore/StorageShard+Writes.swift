@@ -1,0 +1,204 @@
+import ClusterModel
+import Lattices
+import WireProtocol
+
+extension StorageShard {
+  /// Each key on its own: one refused key leaves the others done.
+  ///
+  /// - Returns: the log sequence that covers all of it.
+  mutating func write(
+    _ request: KeyRequest, for asker: Asker, at now: Now, into response: inout KeyResponse,
+    _ effects: inout [Effect]
+  ) -> UInt64 {
+    var needed: UInt64 = 0
+    for tuple in request.tuples {
+      var answer = KeyTuple(key: tuple.key)
+      do throws(Failure) {
+        let change = try change(asked: tuple, request.type, by: asker, at: now)
+        if let entry = try apply(change, to: tuple.key, by: asker, at: now, into: &effects) {
+          answer.version = table[entry].version
+          needed = max(needed, table[entry].logSequence)
+        }
+      } catch {
+        answer.failure = error
+      }
+      response.tuples.append(answer)
+    }
+    return needed
+  }
+
+  /// A write that was checked, with its stamp.
+  private enum Change {
+    case put(Record)
+    case add(Int64, stamp: UInt64)
+    case delete(stamp: UInt64)
+  }
+
+  private mutating func change(
+    asked: KeyTuple, _ type: KeyRequestType, by asker: Asker, at now: Now
+  ) throws(Failure) -> Change {
+    guard Key(checking: asked.key.bytes) != nil else { throw Self.keyInvalid(asked.key) }
+    if asker.role == .client, asked.key.isReserved {
+      throw Failure(
+        .keyReserved, "keys that begin with \(ReservedKeys.prefix) belong to the platform")
+    }
+    if type == .delete {
+      return .delete(stamp: try stamped(asked.version.stamp, asked.key, at: now))
+    }
+    if asked.record.isEmpty {
+      return .add(asked.counterDelta, stamp: try stamped(0, asked.key, at: now))
+    }
+    var record = try checked(asked, by: asker)
+    record.stamp = try stamped(record.stamp, asked.key, at: now)
+    return .put(record)
+  }
+
+  private func checked(_ asked: KeyTuple, by asker: Asker) throws(Failure) -> Record {
+    guard let sent = try? Record(asked.record), sent.lattice != .none else {
+      throw Failure(.badRequest, "the record sent for \(asked.key) is not one")
+    }
+    guard sent.payload.count <= Limits.valueBytesMax else { throw Self.valueTooLarge(asked.key) }
+    guard sent.lattice.isSupported else {
+      throw Failure(.lattice, "records of type \(sent.lattice) cannot be stored yet")
+    }
+    guard var record = sent.canonical else {
+      throw Failure(.badRequest, "the value sent for \(asked.key) is no \(sent.lattice)")
+    }
+    // Generations are the platform's to know; a client writes to whatever there is.
+    record.flags.formIntersection(.blind)
+    if asker.role == .client {
+      record.generation = 0
+      record.flags.insert(.blind)
+    }
+    record.writeSequence = 0
+    return record
+  }
+
+  /// The write's own stamp, if it is one of our time, or a new one.
+  private mutating func stamped(
+    _ stamp: UInt64, _ key: Key, at now: Now
+  ) throws(Failure) -> UInt64 {
+    if stamp == 0 {
+      let lead = clock.lead(over: now.wall)
+      guard lead <= Limits.clockDriftMax else {
+        throw Failure(
+          .clockSkew, "this shard's wall clock is \(lead) behind stamps it gave out before")
+      }
+      return clock.tick(now: now.wall)
+    }
+    if case .beyondDrift(let ahead) = clock.observe(stamp, origin: .native, now: now.wall) {
+      throw Failure(.clockSkew, "the write of \(key) is stamped \(ahead) ahead of the clock here")
+    }
+    return stamp
+  }
+
+  /// - Returns: the entry that now holds the outcome; nil where a delete found nothing.
+  private mutating func apply(
+    _ change: Change, to key: Key, by asker: Asker, at now: Now, into effects: inout [Effect]
+  ) throws(Failure) -> Int? {
+    guard let entry = table.find(key) else {
+      guard let record = first(change) else { return nil }
+      try makeRoom(for: record, key)
+      return install(record, under: key, knownTo: asker.peer, at: now, into: &effects)
+    }
+    var record = table[entry].record
+    let buried = record.buried(at: now.wall)
+    if let buried { record = buried }
+    let outcome =
+      switch change {
+      case .put(let write): record.take(write)
+      case .add(let delta, let stamp): add(delta, stamp: stamp, to: &record)
+      case .delete(let stamp): record.take(deleteStamped: stamp)
+      }
+    if outcome == .latticeConflict { throw Self.conflict(key, record, change) }
+    guard outcome == .changed || buried != nil else { return entry }
+    guard record.payload.count <= Limits.valueBytesMax else { throw Self.valueTooLarge(key) }
+    if !record.isTombstone { try makeRoom(for: record, key) }
+    if outcome == .changed, record.lattice == .set || record.lattice == .counter {
+      record.stamp = clock.tick(now: now.wall)
+    }
+    let writer = isWhole(change, of: record) ? asker.peer : nil
+    return install(record, under: key, knownTo: writer, at: now, into: &effects)
+  }
+
+  /// Whether what was written is all there is: the writer need not be told.
+  private func isWhole(_ change: Change, of record: Record) -> Bool {
+    switch change {
+    case .put(let write): write.payload == record.payload
+    case .add: false
+    case .delete: true
+    }
+  }
+
+  /// What a change makes of a key that was never written.
+  private mutating func first(_ change: Change) -> Record? {
+    switch change {
+    case .put(var record):
+      record.flags = []
+      return record
+    case .add(let delta, let stamp): return counter(Counter(), adding: delta, stamp: stamp)
+    case .delete: return nil
+    }
+  }
+
+  private mutating func add(
+    _ delta: Int64, stamp: UInt64, to record: inout Record
+  ) -> MergeOutcome {
+    guard record.isTombstone || record.lattice == .counter else { return .latticeConflict }
+    guard delta != 0, let held = try? Counter(serialized: record.payload) else { return .unchanged }
+    return record.take(counter(held, adding: delta, stamp: stamp))
+  }
+
+  /// The delta as a counter: this shard's entry alone.
+  private func counter(_ held: Counter, adding delta: Int64, stamp: UInt64) -> Record {
+    var counter = held
+    let change =
+      delta < 0
+      ? counter.decrement(by: delta.magnitude, actor: configuration.actor)
+      : counter.increment(by: delta.magnitude, actor: configuration.actor)
+    return Record(
+      lattice: .counter, flags: .blind, version: Version(generation: 0, stamp: stamp),
+      payload: change.serialized()[...])
+  }
+
+  private func makeRoom(for record: Record, _ key: Key) throws(Failure) {
+    let growth = record.payload.count + key.bytes.count + Record.headerByteCount
+    guard table.byteCount + growth <= limits.storedBytesMax else {
+      throw Failure(
+        .overloaded, "the store holds its limit of \(limits.storedBytesMax) bytes: delete something")
+    }
+  }
+
+  /// Puts a changed record in its place, for the log, the sweep and those who watch it.
+  ///
+  /// - Parameter writer: a peer that holds exactly this state already.
+  @discardableResult
+  mutating func install(
+    _ record: Record, under key: Key, knownTo writer: PeerID?, at now: Now,
+    into effects: inout [Effect]
+  ) -> Int {
+    let countBefore = table.count
+    let entry = table.store(record, under: key)
+    if table.count > countBefore { table[entry].isObserved = interests[key] != nil }
+    noteForLog(entry)
+    scheduleExpiry(of: entry, at: now)
+    if table[entry].isObserved { announce(entry, knownTo: writer, at: now, into: &effects) }
+    return entry
+  }
+
+  private static func valueTooLarge(_ key: Key) -> Failure {
+    Failure(.valueTooLarge, "the value of \(key) is above \(Limits.valueBytesMax) bytes")
+  }
+
+  private static func conflict(_ key: Key, _ held: Record, _ change: Change) -> Failure {
+    let asked =
+      switch change {
+      case .put(let record): "a \(record.lattice)"
+      case .add: "a counter"
+      case .delete: "another generation"
+      }
+    return Failure(
+      .lattice, "\(key) holds a \(held.lattice) and cannot take \(asked)",
+      hint: "delete the key first, or use another one")
+  }
+}
