@@ -83,3 +83,6 @@ package enum Processors {
 
 /// The calling thread's kernel id, as `top -H` shows it.
 package func currentThreadID() -> Int32 { cb_gettid() }
+
+/// This process's id.
+package func currentProcessID() -> Int32 { getpid() }

@@ -1,1 +1,0 @@
-// The NodeRuntime layer: see docs/architecture.md.

@@ -1,0 +1,63 @@
+import ClusterModel
+import Connections
+import Platform
+import Supervision
+import WireProtocol
+import ZeroMQ
+
+extension SupervisorLoop {
+  mutating func spawn(_ id: ExecutorID) throws {
+    var command = ChildProcess.Command(
+      configuration.executorProgram,
+      [
+        "--node", id.node.name, "--number", "\(id.number)", "--incarnation", "\(id.incarnation)",
+        "--cluster", "\(configuration.cluster)", "--scheduler", configuration.schedulerEndpoint,
+        "--cache", configuration.cacheEndpoint, "--supervisor", listener.endpoints[0],
+      ], environment: configuration.environment)
+    command.dataBytesMax = configuration.executorDataBytesMax
+    command.leadsProcessGroup = true
+    do {
+      let child = try Child(command, watchedBy: &poller)
+      children[id] = child
+      try step(.spawned(id, processID: UInt32(child.process.id)))
+    } catch let error as PlatformError {
+      try step(.notSpawned(id, reason: "\(error)"))
+    }
+  }
+
+  mutating func takeFromChildren() throws {
+    for id in children.keys.sorted() {
+      guard let child = children[id] else { continue }
+      if poller.isReadable(child.output.slot) || poller.isReadable(child.errors.slot) {
+        try takeOutput(of: child, id)
+        child.stopWatchingClosedStreams(in: &poller)
+      }
+      if poller.isReadable(child.endSlot), let ending = try end(of: child) {
+        // What it wrote before its end is in the pipes: its last words come first.
+        try takeOutput(of: child, id)
+        child.stopWatching(in: &poller)
+        children[id] = nil
+        onReaped(id)
+        try step(.ended(id, ending))
+      }
+    }
+  }
+
+  private mutating func takeOutput(of child: Child, _ id: ExecutorID) throws {
+    let now = WallClock.milliseconds
+    for line in child.output.readLines(into: readBuffer) {
+      try step(.wrote(id, line: line, isError: false, wallMilliseconds: now))
+    }
+    for line in child.errors.readLines(into: readBuffer) {
+      try step(.wrote(id, line: line, isError: true, wallMilliseconds: now))
+    }
+  }
+
+  func end(of child: Child) throws -> Ending? {
+    switch try child.process.reap() {
+    case .exited(let code): .exited(code)
+    case .signalled(let number): .signalled(number)
+    case nil: nil
+    }
+  }
+}

@@ -1,0 +1,216 @@
+package import ClusterModel
+import Connections
+import ControlProtocol
+package import Platform
+import Supervision
+import WireProtocol
+package import ZeroMQ
+
+package enum SupervisorMessage: Sendable {
+  /// End all children, then the loop.
+  case stop
+}
+
+/// Runs a `Supervisor`: executors as child processes, bundles as files, the node's log.
+package struct SupervisorLoop: NodeLoop, ~Copyable {
+  let configuration: SupervisorConfiguration
+  let mailbox: Mailbox<SupervisorMessage>
+  /// Told on this loop's thread of every executor that was reaped.
+  let onReaped: @Sendable (ExecutorID) -> Void
+  var core: Supervisor
+  var random = SystemRandomNumberGenerator()
+  var poller: Poller
+  var listener: Listener
+  var scheduler: Dialer
+  var storage: Dialer
+  var children: [ExecutorID: Child] = [:]
+  var probes: [ContentDigest: Probe] = [:]
+  var fetches: [UInt64: Fetch] = [:]
+  var lastRequest: UInt64 = 0
+  var wakeUpAt: UInt64?
+  /// Frames for the scheduler while it is away; the oldest go first beyond the limit.
+  var undelivered: [[UInt8]] = []
+  static let undeliveredMax = 1024
+  static let framesPerTurnMax = 256
+  var isStopping = false
+  let readBuffer: UnsafeMutableRawBufferPointer
+
+  enum Fetch {
+    case record(ContentDigest)
+    case chunk(ContentDigest, number: Int)
+  }
+
+  package init(
+    _ configuration: SupervisorConfiguration, mailbox: Mailbox<SupervisorMessage>,
+    in context: Context, onReaped: @escaping @Sendable (ExecutorID) -> Void
+  ) throws {
+    var hello = Hello()
+    hello.role = .supervisor
+    hello.cluster = configuration.cluster.number
+    hello.incarnation = configuration.incarnation
+    hello.name = configuration.node.name
+    hello.processID = UInt32(currentProcessID())
+    let name = PeerID("supervisor/\(configuration.node)#\(configuration.incarnation)")
+    try Files.createFolders(configuration.bundleFolder)
+    let listener = try Listener(
+      on: [configuration.endpoint], cluster: configuration.cluster, in: context)
+    let scheduler = try Dialer(
+      to: configuration.schedulerEndpoint, as: hello, named: name, in: context)
+    let storage = try Dialer(to: configuration.storageEndpoint, as: hello, named: name, in: context)
+    self.configuration = configuration
+    self.mailbox = mailbox
+    self.onReaped = onReaped
+    core = Supervisor(.init(node: configuration.node, executors: configuration.executors))
+    poller = Poller()
+    self.listener = listener
+    self.scheduler = scheduler
+    self.storage = storage
+    readBuffer = .allocate(byteCount: 64 << 10, alignment: 8)
+  }
+
+  deinit { readBuffer.deallocate() }
+
+  package mutating func run() throws {
+    _ = poller.watch(descriptor: mailbox.descriptor)
+    _ = try listener.watch(in: &poller)
+    _ = try scheduler.watch(in: &poller)
+    _ = try storage.watch(in: &poller)
+    try step(.begin)
+    while !(isStopping && children.isEmpty && probes.isEmpty) {
+      let deadlines = [
+        wakeUpAt, listener.deadline, scheduler.deadline, storage.deadline, probeDeadline,
+      ]
+      _ = try poller.wait(until: deadlines.compactMap { $0 }.min())
+      try turn(now: MonotonicClock.now)
+    }
+  }
+
+  private mutating func turn(now: UInt64) throws {
+    var messages: [SupervisorMessage] = []
+    if mailbox.drain(into: &messages) {
+      isStopping = true
+      try step(.stop)
+      for probe in probes.values { probe.child.process.signal(9) }
+    }
+    try takeFromExecutors()
+    try takeFromScheduler()
+    try takeFromStorage()
+    try takeFromChildren()
+    try takeFromProbes(now: now)
+    if let at = wakeUpAt, at <= now {
+      wakeUpAt = nil
+      try step(.timer)
+    }
+    try listener.tend(now: now)
+    try scheduler.tend(now: now, poller: &poller)
+    try storage.tend(now: now, poller: &poller)
+  }
+
+  mutating func step(_ input: Supervisor.Input) throws {
+    var effects: [Supervisor.Effect] = []
+    core.step(input, now: MonotonicClock.now, using: &random, into: &effects)
+    for effect in effects { try perform(effect) }
+  }
+
+  private mutating func perform(_ effect: Supervisor.Effect) throws {
+    switch effect {
+    case .spawn(let id): try spawn(id)
+    case .kill(let id): children[id]?.process.signal(9)
+    case .reportLoss(let loss): try tellScheduler(loss.framed(.executorLost))
+    case .fetchRecord(let digest): try fetch(ReservedKeys.bundle(digest), .record(digest))
+    case .fetchChunk(let digest, let number):
+      try fetch(ReservedKeys.bundleChunk(digest, number), .chunk(digest, number: number))
+    case .install(let digest, let chunks): try install(digest, chunks)
+    case .spawnProbe(let digest, let path, let limit): try probe(digest, path, limit)
+    case .answerBundle(let peer, let number, let ready):
+      _ = try listener.send(ready.framed(.bundleReady, number: number), to: peer)
+    case .answerProbe(let number, let record):
+      try tellScheduler(record.framed(.bundleProbed, number: number))
+    case .wakeUp(let delay):
+      let at = MonotonicClock.now + delay.wholeMicroseconds * 1000
+      wakeUpAt = min(wakeUpAt ?? at, at)
+    }
+  }
+
+  private mutating func takeFromExecutors() throws {
+    for _ in 0..<Self.framesPerTurnMax {
+      switch try listener.next() {
+      case .hello(let peer, let hello):
+        try listener.welcome(peer, welcome())
+        if let id = ExecutorID(hello.name) { try step(.saidHello(id)) }
+      case .frame(let peer, let frame): try take(frame, from: peer)
+      case .lost: continue
+      case nil: return
+      }
+    }
+  }
+
+  private func welcome() -> Welcome {
+    var welcome = Welcome()
+    welcome.cluster = configuration.cluster.number
+    welcome.incarnation = configuration.incarnation
+    return welcome
+  }
+
+  private mutating func take(_ frame: Frame, from peer: PeerID) throws {
+    let number = frame.header.number
+    switch frame.header.kind {
+    case .bundleRequest:
+      guard let request = try? BundleRequest.decode(frame.body),
+        let digest = ContentDigest(request.digest)
+      else { return try refuse(frame, from: peer) }
+      try step(.bundleWanted(digest, by: .executor(peer, number: number)))
+    case .logLines:
+      guard let lines = try? LogLines.decode(frame.body),
+        let id = ExecutorID(listener.hello(of: peer)?.name ?? "")
+      else { return try refuse(frame, from: peer) }
+      try step(.logged(id, lines.lines))
+    default: try refuse(frame, from: peer)
+    }
+  }
+
+  private mutating func refuse(_ frame: Frame, from peer: PeerID) throws {
+    try listener.refuse(
+      peer, number: frame.header.number,
+      Failure(.badRequest, "a supervisor cannot make sense of this \(frame.header.kind)"))
+  }
+
+  private mutating func takeFromScheduler() throws {
+    for _ in 0..<Self.framesPerTurnMax {
+      switch try scheduler.next() {
+      case .connected: try deliver()
+      case .frame(let frame): try take(fromScheduler: frame)
+      case .lost, .refused: continue
+      case nil: return
+      }
+    }
+  }
+
+  private mutating func take(fromScheduler frame: Frame) throws {
+    switch frame.header.kind {
+    case .killExecutor:
+      if let order = try? KillExecutor.decode(frame.body) { try step(.kill(order)) }
+    case .probeBundle:
+      guard let request = try? BundleRequest.decode(frame.body),
+        let digest = ContentDigest(request.digest)
+      else { return }
+      try step(.bundleWanted(digest, by: .probe(number: frame.header.number)))
+    case .controlRequest: try answerControl(frame)
+    default: return
+    }
+  }
+
+  mutating func tellScheduler(_ frame: [UInt8]) throws {
+    guard undelivered.isEmpty, try scheduler.send(frame) == .sent else {
+      if undelivered.count >= Self.undeliveredMax { undelivered.removeFirst() }
+      undelivered.append(frame)
+      return
+    }
+  }
+
+  private mutating func deliver() throws {
+    let frames = undelivered
+    undelivered = []
+    for frame in frames { try tellScheduler(frame) }
+  }
+}
