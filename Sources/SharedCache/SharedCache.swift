@@ -1,1 +1,0 @@
-// The SharedCache layer: see docs/architecture.md.
