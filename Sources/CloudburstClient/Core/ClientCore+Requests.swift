@@ -1,0 +1,192 @@
+import ClusterModel
+import WireProtocol
+
+extension ClientCore {
+  mutating func accept(_ request: Request, at now: UInt64, into effects: inout [Effect]) {
+    precondition(entries[request.ticket] == nil, "a ticket names one request")
+    guard !isClosed else {
+      effects.append(.finish(ticket: request.ticket, .failed(.closed)))
+      return
+    }
+    guard entries.count < limits.requestsMax else {
+      let failure = Failure.tooManyRequests(limits.requestsMax)
+      effects.append(.finish(ticket: request.ticket, .failed(failure)))
+      return
+    }
+    entries[request.ticket] = Entry(request: request)
+    deadlines.insert(request.ticket, at: request.deadline)
+    enqueue(request.ticket, at: now, into: &effects)
+  }
+
+  mutating func enqueue(_ ticket: UInt64, at now: UInt64, into effects: inout [Effect]) {
+    guard let request = entries[ticket]?.request else { return }
+    guard let lane = lane(of: request) else {
+      unrouted.append(ticket)
+      return
+    }
+    entries[ticket]?.lane = lane
+    if let refusal = connections[lane]?.refusal {
+      finish(ticket, .failed(refusal), into: &effects)
+      return
+    }
+    connections[lane]?.waiting.append(ticket)
+    flush(lane, at: now, into: &effects)
+  }
+
+  private func lane(of request: Request) -> Lane? {
+    switch request.body {
+    case .connect, .call, .control: .scheduler
+    case .keys(_, let key, _), .presence(let key): shard(of: key)
+    }
+  }
+
+  /// Sends what waits, as far as the connection is up and has room.
+  mutating func flush(_ lane: Lane, at now: UInt64, into effects: inout [Effect]) {
+    guard let connection = connections[lane], connection.phase == .up else { return }
+    var room = limits.inFlightMax - connection.sent.count
+    var taken = 0
+    for ticket in connection.waiting {
+      guard room > 0 else { break }
+      taken += 1
+      if send(ticket, over: lane, at: now, into: &effects) { room -= 1 }
+    }
+    if taken > 0 { connections[lane]?.waiting.removeFirst(taken) }
+  }
+
+  /// - Returns: whether a frame went out; a request to connect has its answer already.
+  private mutating func send(
+    _ ticket: UInt64, over lane: Lane, at now: UInt64, into effects: inout [Effect]
+  ) -> Bool {
+    // Gone when the answer to an earlier sending came late, over the old connection.
+    guard let request = entries[ticket]?.request else { return false }
+    let frame: [UInt8]
+    switch request.body {
+    case .connect:
+      finish(ticket, .welcomed(welcome ?? Welcome()), into: &effects)
+      return false
+    case .call(let call, let header):
+      frame = framed(call, header, of: request, at: now)
+    case .keys(let whole, _, _), .control(let whole): frame = whole
+    case .presence(let key):
+      var watch = WatchRequest()
+      watch.key = key
+      frame = watch.framed(.watch, number: ticket)
+    }
+    entries[ticket]?.isSent = true
+    connections[lane]?.sent.insert(ticket)
+    effects.append(.send(frame, over: lane))
+    return true
+  }
+
+  private mutating func framed(
+    _ call: Call, _ header: CallHeader, of request: Request, at now: UInt64
+  ) -> [UInt8] {
+    var (call, header) = (call, header)
+    let left = request.deadline > now ? request.deadline - now : 0
+    // Rounded up: zero would say that there is no limit.
+    header.remainingMicroseconds = max(1, left / 1000)
+    var references = call.arguments.compactMap(\.referencedKey)
+    for input in call.inputs { references += input.arguments.compactMap(\.referencedKey) }
+    header.session = session.token(for: references)
+    call.header = header.encoded()
+    return call.framed(.call, number: request.ticket)
+  }
+
+  /// Ends a request and gives its place to the next.
+  mutating func finish(_ ticket: UInt64, _ outcome: Outcome, into effects: inout [Effect]) {
+    guard let entry = entries.removeValue(forKey: ticket) else { return }
+    deadlines.remove(ticket)
+    if let lane = entry.lane {
+      connections[lane]?.sent.remove(ticket)
+    } else {
+      unrouted.removeAll { $0 == ticket }
+    }
+    effects.append(.finish(ticket: ticket, outcome))
+  }
+
+  mutating func cancel(_ ticket: UInt64, into effects: inout [Effect]) {
+    guard entries[ticket] != nil else { return }
+    withdraw(ticket, into: &effects)
+    finish(ticket, .cancelled, into: &effects)
+  }
+
+  /// Takes a request back before it is finished from this side.
+  private mutating func withdraw(_ ticket: UInt64, into effects: inout [Effect]) {
+    guard let entry = entries[ticket] else { return }
+    if entry.isSent {
+      abandon(ticket, into: &effects)
+    } else if let lane = entry.lane {
+      connections[lane]?.waiting.removeAll { $0 == ticket }
+    }
+  }
+
+  /// Tells the peer that nobody waits for the answer any more.
+  func abandon(_ ticket: UInt64, into effects: inout [Effect]) {
+    guard let entry = entries[ticket], entry.isSent, let lane = entry.lane else { return }
+    switch entry.request.body {
+    case .call(let call, let header) where !call.submit:
+      var cancel = CancelCall()
+      cancel.invocation = header.invocation
+      effects.append(.send(cancel.framed(.cancel, number: ticket), over: lane))
+    case .presence:
+      effects.append(.send(Empty().framed(.unwatch, number: ticket), over: lane))
+    default: break
+    }
+  }
+
+  mutating func passTime(at now: UInt64, into effects: inout [Effect]) {
+    for lane in connections.keys.sorted() {
+      if case .greeting(let again) = connections[lane]?.phase, again <= now {
+        greet(lane, at: now, into: &effects)
+      }
+    }
+    var freed: Set<Lane> = []
+    while let ticket = deadlines.popDue(at: now) {
+      expire(ticket, at: now, freeing: &freed, into: &effects)
+    }
+    for lane in freed.sorted() { flush(lane, at: now, into: &effects) }
+  }
+
+  private mutating func expire(
+    _ ticket: UInt64, at now: UInt64, freeing lanes: inout Set<Lane>, into effects: inout [Effect]
+  ) {
+    guard let entry = entries[ticket] else { return }
+    if entry.isSent, entry.request.isCall, !entry.isOverdue {
+      entries[ticket]?.isOverdue = true
+      deadlines.insert(ticket, at: now + limits.deadlineGrace.nanoseconds)
+      return
+    }
+    let failure = lateness(of: entry)
+    withdraw(ticket, into: &effects)
+    finish(ticket, .failed(failure), into: &effects)
+    if let lane = entry.lane { lanes.insert(lane) }
+  }
+
+  private func lateness(of entry: Entry) -> Failure {
+    let subject = entry.request.subject
+    if entry.isSent {
+      return Failure(.timedOut, "\(subject) was sent, but not answered within its time limit")
+    }
+    let lane = entry.lane ?? .scheduler
+    guard let connection = connections[lane], connection.phase == .up else {
+      let endpoint = connections[lane]?.endpoint ?? ""
+      return Failure(
+        .unavailable, "no cluster answers at \(endpoint): \(subject) ran out of time",
+        hint: "start one on this machine with: cbctl dev")
+    }
+    if entry.lane == nil {
+      return Failure(.unavailable, "the cluster names no storage shard: \(subject) ran out of time")
+    }
+    return Failure(
+      .overloaded,
+      "\(subject) waited behind \(limits.inFlightMax) requests in flight and ran out of time")
+  }
+}
+
+extension Failure {
+  static func tooManyRequests(_ count: Int) -> Failure {
+    Failure(
+      .overloaded, "\(count) requests of this client are open, which is its limit",
+      hint: "wait for some of them, or raise ClientConfiguration.requestsMax")
+  }
+}
