@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A bounded queue from many threads to one that sleeps in a poller.
 ///
 /// The descriptor is readable exactly while messages wait: a wake-up costs the first sender one
@@ -8,7 +6,7 @@ import Synchronization
 package final class Mailbox<Message: Sendable>: Sendable {
   /// Messages.
   package let countMax: Int
-  private let waiting = Mutex<[Message]>([])
+  private let waiting = Locked<[Message]>([])
   private let event: EventFD
 
   package init(countMax: Int) throws(PlatformError) {

@@ -1,13 +1,12 @@
 import CPlatform
 import Glibc
-import Synchronization
 
 /// A named thread that runs one closure, usually a loop, to its end.
 ///
 /// Nothing stops it from outside: its closure ends when its loop is told to (by a mailbox).
 package final class LoopThread: Sendable {
   private let handle: pthread_t
-  private let isJoined = Mutex(false)
+  private let isJoined = Locked(false)
 
   /// - Parameters:
   ///   - name: at most 15 bytes are shown by the system.

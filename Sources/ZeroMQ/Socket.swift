@@ -178,7 +178,7 @@ private func setOptions(
   if kind == .router {
     try set(ZMQ_ROUTER_MANDATORY, of: handle, to: 1)
     // A dialer that lost its connection comes back under its name before the ROUTER has noticed.
-    // Without hand-over it would be ignored, and its next frame be read as its name.
+    // Without hand-over the ROUTER would not hear it until the old connection has timed out.
     try set(ZMQ_ROUTER_HANDOVER, of: handle, to: 1)
   }
   if let name = options.routingID {

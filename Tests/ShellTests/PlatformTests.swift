@@ -295,6 +295,17 @@ func isReadable(_ descriptor: Int32, withinMilliseconds milliseconds: Int64 = 0)
     #expect(seen.withLock { $0 } == [last])
   }
 
+  @Test func changesBehindALockAreAllKept() throws {
+    let count = Locked(0)
+    let threads = try (0..<2).map { number in
+      try LoopThread(name: "counter-\(number)") {
+        for _ in 0..<10_000 { count.withLock { $0 += 1 } }
+      }
+    }
+    for thread in threads { thread.join() }
+    #expect(count.withLock { $0 } == 20_000)
+  }
+
   @Test func signalsArriveAsValues() throws {
     let seen = Mutex<[Int32?]>([])
     try LoopThread(name: "signals") {
