@@ -12,6 +12,9 @@ package enum Limits {
   package static let inlineCacheBytesMax = 256 << 10
   /// A frame above this closes the connection that sent it. A value, its key and some headers fit.
   package static let frameBytesMax = valueBytesMax + (1 << 20)
+  /// Elements of all repeated fields of one message, nested ones included. More is refused: an
+  /// empty element takes two bytes on the wire and hundreds in memory.
+  package static let messageElementsMax = 1 << 16
   /// A function's, DAG's or bundle's name.
   package static let nameBytesMax = 255
   /// More arguments than this in one call are refused with `BAD_ARGUMENT`.

@@ -66,7 +66,7 @@ extension Duration {
   fileprivate var milliseconds: UInt32 {
     let (seconds, attoseconds) = components
     guard seconds >= 0, attoseconds >= 0 else { return 0 }
-    guard seconds < UInt32.max / 1000 else { return .max }
-    return UInt32(seconds) * 1000 + UInt32(attoseconds / 1_000_000_000_000_000)
+    guard seconds <= Int64(UInt32.max) else { return .max }
+    return UInt32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000)
   }
 }

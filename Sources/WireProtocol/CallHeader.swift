@@ -25,6 +25,7 @@ package struct CallHeader: Equatable, Sendable {
   package var remainingMicroseconds: UInt64 = 0
   /// The registry's version at acceptance.
   package var registryVersion: UInt64 = 0
+  /// At most 65 535 bytes.
   package var idempotencyKey: Bytes = []
   /// `SessionToken` bytes.
   package var session: Bytes = []
@@ -39,17 +40,19 @@ package struct CallHeader: Equatable, Sendable {
   package func encoded() -> Bytes {
     var writer = ProtobufWriter(
       reserving: Self.byteCount + idempotencyKey.count + session.count)
-    writer.raw([Self.formatVersion, consistency.rawValue, writeLevel?.rawValue ?? 0, 0])
-    withUnsafeBytes(of: callerTry.littleEndian) { writer.raw($0) }
-    withUnsafeBytes(of: attempt.littleEndian) { writer.raw($0) }
-    let numbers = [
-      scheduler.number, invocation.high, invocation.low, traceHigh, traceLow,
-      remainingMicroseconds, registryVersion,
-    ]
-    for number in numbers { withUnsafeBytes(of: number.littleEndian) { writer.raw($0) } }
-    withUnsafeBytes(of: UInt16(clamping: idempotencyKey.count).littleEndian) { writer.raw($0) }
-    writer.raw([0, 0])
-    withUnsafeBytes(of: UInt32(session.count).littleEndian) { writer.raw($0) }
+    precondition(idempotencyKey.count <= UInt16.max, "an idempotency key is short")
+    writer.word(
+      UInt64(Self.formatVersion) | UInt64(consistency.rawValue) << 8
+        | UInt64(writeLevel?.rawValue ?? 0) << 16 | UInt64(callerTry) << 32
+        | UInt64(attempt) << 48)
+    writer.word(scheduler.number)
+    writer.word(invocation.high)
+    writer.word(invocation.low)
+    writer.word(traceHigh)
+    writer.word(traceLow)
+    writer.word(remainingMicroseconds)
+    writer.word(registryVersion)
+    writer.word(UInt64(idempotencyKey.count) | UInt64(UInt32(session.count)) << 32)
     writer.raw(idempotencyKey)
     writer.raw(session)
     return writer.bytes[...]
@@ -58,25 +61,23 @@ package struct CallHeader: Equatable, Sendable {
   package init(_ bytes: Bytes) throws(WireError) {
     guard bytes.count >= Self.byteCount else { throw .truncated }
     var reader = LittleEndianReader(bytes)
-    let version: UInt8 = reader.read()
-    guard version == Self.formatVersion else { throw .badFormatVersion(version) }
-    guard let consistency = ConsistencyLevel(rawValue: reader.read()) else { throw .badTag }
+    let word = reader.word()
+    guard word.byte(0) == Self.formatVersion else { throw .badFormatVersion(word.byte(0)) }
+    guard let consistency = ConsistencyLevel(rawValue: word.byte(1)) else { throw .badTag }
     self.consistency = consistency
-    let level: UInt8 = reader.read()
-    writeLevel = WriteLevel(rawValue: level)
-    guard level == 0 || writeLevel != nil else { throw .badTag }
-    let _: UInt8 = reader.read()
-    callerTry = reader.read()
-    attempt = reader.read()
-    scheduler = Incarnation(reader.read())
-    invocation = InvocationID(high: reader.read(), low: reader.read())
-    traceHigh = reader.read()
-    traceLow = reader.read()
-    remainingMicroseconds = reader.read()
-    registryVersion = reader.read()
-    let keyCount = Int(reader.read() as UInt16)
-    let _: UInt16 = reader.read()
-    let sessionCount = Int(reader.read() as UInt32)
+    writeLevel = WriteLevel(rawValue: word.byte(2))
+    guard word.byte(2) == 0 || writeLevel != nil else { throw .badTag }
+    callerTry = UInt16(truncatingIfNeeded: word >> 32)
+    attempt = UInt16(truncatingIfNeeded: word >> 48)
+    scheduler = Incarnation(reader.word())
+    invocation = InvocationID(high: reader.word(), low: reader.word())
+    traceHigh = reader.word()
+    traceLow = reader.word()
+    remainingMicroseconds = reader.word()
+    registryVersion = reader.word()
+    let counts = reader.word()
+    let keyCount = Int(UInt16(truncatingIfNeeded: counts))
+    let sessionCount = Int(counts >> 32)
     guard reader.rest.count >= keyCount + sessionCount else { throw .truncated }
     idempotencyKey = reader.take(keyCount)
     session = reader.take(sessionCount)

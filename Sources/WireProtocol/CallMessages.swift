@@ -25,7 +25,7 @@ package struct Argument: WireMessage {
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
     switch reader.field {
-    case 1: encoding = UInt8(truncatingIfNeeded: try reader.uint32())
+    case 1: encoding = try reader.uint8()
     case 2: value = try reader.bytesField()
     case 3: reference = try reader.bytesField()
     default: try reader.skip()
@@ -52,7 +52,7 @@ package struct DAGInput: WireMessage {
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
     switch reader.field {
     case 1: function = try reader.string()
-    case 2: arguments.append(try reader.message())
+    case 2: try reader.append(to: &arguments)
     default: try reader.skip()
     }
   }
@@ -91,9 +91,9 @@ package struct Call: WireMessage {
     switch reader.field {
     case 1: header = try reader.bytesField()
     case 2: function = try reader.string()
-    case 3: arguments.append(try reader.message())
+    case 3: try reader.append(to: &arguments)
     case 4: dag = try reader.string()
-    case 5: inputs.append(try reader.message())
+    case 5: try reader.append(to: &inputs)
     case 6: accepts = try reader.uint32()
     case 7: submit = try reader.bool()
     case 8: resultKey = try reader.bytesField()
@@ -129,7 +129,7 @@ package struct Stage: WireMessage {
     switch reader.field {
     case 1: function = try reader.string()
     case 2: bundle = try reader.bytesField()
-    case 3: arguments.append(try reader.message())
+    case 3: try reader.append(to: &arguments)
     case 4: try reader.packed(into: &upstream)
     default: try reader.skip()
     }
@@ -155,7 +155,7 @@ package struct Dispatch: WireMessage {
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
     switch reader.field {
     case 1: header = try reader.bytesField()
-    case 2: stages.append(try reader.message())
+    case 2: try reader.append(to: &stages)
     case 3: accepts = try reader.uint32()
     default: try reader.skip()
     }
@@ -196,7 +196,7 @@ package struct CallResult: WireMessage {
     switch reader.field {
     case 1: invocation = try InvocationID(wireBytes: reader.bytesField(), field: 1)
     case 2: attempt = try reader.uint32()
-    case 3: encoding = UInt8(truncatingIfNeeded: try reader.uint32())
+    case 3: encoding = try reader.uint8()
     case 4: value = try reader.bytesField()
     case 5: failure = try reader.message(FailureMessage.self).failure
     case 6: awaitsRelease = try reader.bool()
@@ -230,7 +230,7 @@ package struct CancelCall: WireMessage {
 /// one. At most `Limits.sessionEntriesMax` entries.
 package struct SessionToken: WireMessage {
   package struct Entry: WireMessage {
-    package var key = Key("")
+    package var key = Key(trusted: [])
     package var version = Version.none
 
     package init() {}
@@ -263,7 +263,7 @@ package struct SessionToken: WireMessage {
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
     switch reader.field {
-    case 1: entries.append(try reader.message())
+    case 1: try reader.append(to: &entries)
     default: try reader.skip()
     }
   }

@@ -42,7 +42,7 @@ package struct Hello: WireMessage {
     switch reader.field {
     case 1: protocolVersion = try reader.uint32()
     case 2:
-      guard let role = PeerRole(rawValue: UInt8(truncatingIfNeeded: try reader.uint32())) else {
+      guard let role = PeerRole(rawValue: try reader.uint8()) else {
         throw .badValue(field: 2)
       }
       self.role = role
@@ -89,11 +89,11 @@ package struct Welcome: WireMessage {
     case 1: cluster = try reader.fixed64()
     case 2: incarnation = Incarnation(try reader.fixed64())
     case 3: clock = try reader.fixed64()
-    case 4: storage.append(try reader.string())
+    case 4: try reader.append(to: &storage)
     case 5: ringEpoch = try reader.uint64()
     case 6: cacheFolder = try reader.string()
     case 7:
-      guard let level = WriteLevel(rawValue: UInt8(truncatingIfNeeded: try reader.uint32())) else {
+      guard let level = try reader.writeLevel() else {
         throw .badValue(field: 7)
       }
       writeLevel = level

@@ -16,7 +16,7 @@ package struct FailureMessage: WireMessage {
     writer.field(6, failure.node)
     writer.field(7, failure.detail)
     if let id = failure.requestID { writer.field(8, id.wireBytes) }
-    writer.field(9, failure.retryAfter.wholeMicroseconds / 1000)
+    writer.field(9, UInt32(clamping: failure.retryAfter.wholeMicroseconds / 1000))
   }
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
@@ -24,7 +24,7 @@ package struct FailureMessage: WireMessage {
     case 1:
       // A newer peer's code is still a failure; its message says which.
       failure.code =
-        ErrorCode(rawValue: UInt16(truncatingIfNeeded: try reader.uint32())) ?? .internalError
+        ErrorCode(rawValue: UInt16(clamping: try reader.uint32())) ?? .internalError
     case 2: failure.message = try reader.string()
     case 3: failure.hint = try reader.string()
     case 4: failure.function = try reader.string()

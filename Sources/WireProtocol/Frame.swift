@@ -64,10 +64,9 @@ package struct FrameHeader: Equatable, Sendable {
   }
 
   package func write(to writer: inout ProtobufWriter) {
-    writer.raw([Self.protocolVersion, kind.rawValue])
-    withUnsafeBytes(of: flags.littleEndian) { writer.raw($0) }
-    writer.raw([0, 0, 0, 0])
-    withUnsafeBytes(of: number.littleEndian) { writer.raw($0) }
+    writer.word(
+      UInt64(Self.protocolVersion) | UInt64(kind.rawValue) << 8 | UInt64(flags) << 16)
+    writer.word(number)
   }
 }
 
@@ -85,12 +84,13 @@ package struct Frame: Equatable, Sendable {
   package init(_ bytes: Bytes) throws(WireError) {
     guard bytes.count >= FrameHeader.byteCount else { throw .truncated }
     var reader = LittleEndianReader(bytes)
-    let version: UInt8 = reader.read()
-    guard version == FrameHeader.protocolVersion else { throw .badFormatVersion(version) }
-    guard let kind = FrameKind(rawValue: reader.read()) else { throw .badTag }
-    let flags: UInt16 = reader.read()
-    let _: UInt32 = reader.read()
-    header = FrameHeader(kind: kind, flags: flags, number: reader.read())
+    let word = reader.word()
+    guard word.byte(0) == FrameHeader.protocolVersion else {
+      throw .badFormatVersion(word.byte(0))
+    }
+    guard let kind = FrameKind(rawValue: word.byte(1)) else { throw .badTag }
+    header = FrameHeader(
+      kind: kind, flags: UInt16(truncatingIfNeeded: word >> 16), number: reader.word())
     body = reader.rest
   }
 }
@@ -105,13 +105,11 @@ struct LittleEndianReader {
     position = bytes.startIndex
   }
 
-  mutating func read<Number: FixedWidthInteger>() -> Number {
-    var number: Number = 0
-    for offset in 0..<MemoryLayout<Number>.size {
-      number |= Number(truncatingIfNeeded: bytes[position + offset]) << Number(8 * offset)
+  mutating func word() -> UInt64 {
+    defer { position += 8 }
+    return bytes[position..<position + 8].withUnsafeBytes {
+      UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))
     }
-    position += MemoryLayout<Number>.size
-    return number
   }
 
   mutating func take(_ count: Int) -> Bytes {
@@ -120,4 +118,9 @@ struct LittleEndianReader {
   }
 
   var rest: Bytes { bytes[position...] }
+}
+
+extension UInt64 {
+  /// Byte `index` of eight, the lowest first.
+  func byte(_ index: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: self >> (8 * index)) }
 }

@@ -29,7 +29,7 @@ package struct KeyTuple: WireMessage {
   /// On the answer to a write: the version it got.
   package var version = Version.none
 
-  package init() { key = Key("") }
+  package init() { key = Key(trusted: []) }
   package init(key: Key) { self.key = key }
 
   package func encode(into writer: inout ProtobufWriter) {
@@ -103,10 +103,10 @@ package struct KeyRequest: WireMessage {
         throw .badValue(field: 1)
       }
       self.type = type
-    case 2: tuples.append(try reader.message())
+    case 2: try reader.append(to: &tuples)
     case 3: responseAddress = try reader.string()
     case 4: requestID = try reader.string()
-    case 100: level = WriteLevel(rawValue: UInt8(truncatingIfNeeded: try reader.uint32()))
+    case 100: level = try reader.writeLevel()
     case 101: subscribe = try reader.bool()
     case 102: clock = try reader.fixed64()
     case 103: cursor = try reader.fixed64()
@@ -147,7 +147,7 @@ package struct KeyResponse: WireMessage {
         throw .badValue(field: 1)
       }
       self.type = type
-    case 2: tuples.append(try reader.message())
+    case 2: try reader.append(to: &tuples)
     case 3: responseID = try reader.string()
     case 4: annaError = try reader.uint32()
     case 100: failure = try reader.message(FailureMessage.self).failure
@@ -162,7 +162,7 @@ package struct KeyResponse: WireMessage {
 /// its events and in `unwatch`. The first event is the state now, where it is later than `known`
 /// or absent; afterwards each event is the whole state, and bursts are coalesced to the latest.
 package struct WatchRequest: WireMessage {
-  package var key = Key("")
+  package var key = Key(trusted: [])
   package var known = Version.none
 
   package init() {}

@@ -2,7 +2,7 @@ package import ClusterModel
 
 /// From an executor to its agent: make this key readable in the shared cache.
 package struct CacheFetch: WireMessage {
-  package var key = Key("")
+  package var key = Key(trusted: [])
   /// This version or a later one.
   package var minimum = Version.none
 
@@ -26,7 +26,7 @@ package struct CacheFetch: WireMessage {
 
 /// The answer to `CacheFetch`.
 package struct CacheFetched: WireMessage {
-  package var key = Key("")
+  package var key = Key(trusted: [])
   /// The record; empty when the key is absent, or when the value is large and now in the cache.
   package var record: Bytes = []
   /// The record is in the shared cache, too large to send along.
@@ -64,7 +64,7 @@ package struct CacheWrite: WireMessage {
     case addToSet = 4
   }
 
-  package var key = Key("")
+  package var key = Key(trusted: [])
   package var kind = Kind.put
   package var encoding: UInt8 = 0
   package var value: Bytes = []
@@ -91,11 +91,11 @@ package struct CacheWrite: WireMessage {
     switch reader.field {
     case 1: key = Key(trusted: try reader.bytesField())
     case 2:
-      guard let kind = Kind(rawValue: UInt8(truncatingIfNeeded: try reader.uint32())) else {
+      guard let kind = Kind(rawValue: try reader.uint8()) else {
         throw .badValue(field: 2)
       }
       self.kind = kind
-    case 3: encoding = UInt8(truncatingIfNeeded: try reader.uint32())
+    case 3: encoding = try reader.uint8()
     case 4: value = try reader.bytesField()
     case 5: delta = try reader.zigzag()
     case 6: timeToLive = try reader.uint64()
@@ -135,10 +135,10 @@ package struct CacheWrites: WireMessage {
     switch reader.field {
     case 1: invocation = try InvocationID(wireBytes: reader.bytesField(), field: 1)
     case 2: attempt = try reader.uint32()
-    case 3: writes.append(try reader.message())
+    case 3: try reader.append(to: &writes)
     case 4: isFinal = try reader.bool()
     case 5: readSequence = try reader.uint64()
-    case 6: level = WriteLevel(rawValue: UInt8(truncatingIfNeeded: try reader.uint32()))
+    case 6: level = try reader.writeLevel()
     case 7: scheduler = Incarnation(try reader.fixed64())
     default: try reader.skip()
     }
@@ -178,7 +178,7 @@ package struct Released: WireMessage {
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
     switch reader.field {
-    case 1: entries.append(try reader.message())
+    case 1: try reader.append(to: &entries)
     default: try reader.skip()
     }
   }
@@ -227,7 +227,7 @@ package struct KillExecutor: WireMessage {
     case 1: executor = try reader.string()
     case 2: invocation = try InvocationID(wireBytes: reader.bytesField(), field: 2)
     case 3:
-      guard let code = ErrorCode(rawValue: UInt16(truncatingIfNeeded: try reader.uint32())) else {
+      guard let code = ErrorCode(rawValue: UInt16(clamping: try reader.uint32())) else {
         throw .badValue(field: 3)
       }
       reason = code
@@ -281,7 +281,7 @@ package struct BundleReady: WireMessage {
 package struct LogLines: WireMessage {
   package struct Line: WireMessage {
     /// 0 trace, 1 debug, 2 info, 3 warning, 4 error.
-    package var level: UInt32 = 2
+    package var level: UInt32 = 0
     package var text = ""
     package var invocation = InvocationID.none
     package var function = ""
@@ -322,7 +322,7 @@ package struct LogLines: WireMessage {
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
     switch reader.field {
-    case 1: lines.append(try reader.message())
+    case 1: try reader.append(to: &lines)
     default: try reader.skip()
     }
   }

@@ -37,7 +37,7 @@ package struct ProtobufWriter {
   package mutating func fixed64(_ number: UInt32, _ value: UInt64) {
     guard value != 0 else { return }
     varint(UInt64(number) << 3 | 1)
-    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    word(value)
   }
 
   package mutating func field(_ number: UInt32, _ value: Bytes) {
@@ -75,13 +75,14 @@ package struct ProtobufWriter {
       bytes[start] = UInt8(length)
       return
     }
-    var prefix: [UInt8] = []
-    while length >= 0x80 {
-      prefix.append(UInt8(truncatingIfNeeded: length) | 0x80)
+    let body = bytes.count
+    length >>= 7
+    while length > 0 {
+      bytes.append(0)
       length >>= 7
     }
-    prefix.append(UInt8(length))
-    bytes.replaceSubrange(start...start, with: prefix)
+    makeRoom(at: start + 1, for: bytes.count - body)
+    writeLength(UInt64(body - start - 1), at: start)
   }
 
   package mutating func messages(_ number: UInt32, _ values: [some WireMessage]) {
@@ -89,5 +90,29 @@ package struct ProtobufWriter {
   }
 
   /// Raw bytes, no tag: for what goes before the message in the same frame.
-  package mutating func raw(_ value: some Collection<UInt8>) { bytes.append(contentsOf: value) }
+  package mutating func raw(_ value: Bytes) { bytes.append(contentsOf: value) }
+
+  /// Eight bytes, little-endian, no tag: fixed layouts are written as words.
+  package mutating func word(_ value: UInt64) {
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  }
+
+  /// Moves everything from `start` on by `count` bytes; that many have been appended at the end.
+  private mutating func makeRoom(at start: Int, for count: Int) {
+    bytes.withUnsafeMutableBytes { buffer in
+      let source = UnsafeRawBufferPointer(rebasing: buffer[start..<buffer.count - count])
+      UnsafeMutableRawBufferPointer(rebasing: buffer[(start + count)...]).copyMemory(from: source)
+    }
+  }
+
+  private mutating func writeLength(_ length: UInt64, at start: Int) {
+    var rest = length
+    var position = start
+    while rest >= 0x80 {
+      bytes[position] = UInt8(truncatingIfNeeded: rest) | 0x80
+      rest >>= 7
+      position += 1
+    }
+    bytes[position] = UInt8(rest)
+  }
 }

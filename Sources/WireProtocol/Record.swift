@@ -85,14 +85,14 @@ package struct Record: Equatable, Sendable {
   package func isExpired(at now: UInt64) -> Bool { expiry != 0 && expiry <= now }
 
   package func write(to writer: inout ProtobufWriter) {
-    writer.raw([Self.formatVersion, lattice.rawValue])
-    withUnsafeBytes(of: flags.rawValue.littleEndian) { writer.raw($0) }
-    writer.raw([encoding, 0, 0, 0])
-    for number in [generation, stamp, writeSequence, expiry] {
-      withUnsafeBytes(of: number.littleEndian) { writer.raw($0) }
-    }
-    withUnsafeBytes(of: UInt32(metadata.count).littleEndian) { writer.raw($0) }
-    writer.raw([0, 0, 0, 0])
+    writer.word(
+      UInt64(Self.formatVersion) | UInt64(lattice.rawValue) << 8 | UInt64(flags.rawValue) << 16
+        | UInt64(encoding) << 32)
+    writer.word(generation)
+    writer.word(stamp)
+    writer.word(writeSequence)
+    writer.word(expiry)
+    writer.word(UInt64(UInt32(metadata.count)))
     writer.raw(metadata)
     writer.raw(payload)
   }
@@ -108,19 +108,17 @@ package struct Record: Equatable, Sendable {
   package init(_ bytes: Bytes) throws(WireError) {
     guard bytes.count >= Self.headerByteCount else { throw .truncated }
     var reader = LittleEndianReader(bytes)
-    let version: UInt8 = reader.read()
-    guard version == Self.formatVersion else { throw .badFormatVersion(version) }
-    guard let lattice = LatticeType(rawValue: reader.read()) else { throw .badTag }
+    let word = reader.word()
+    guard word.byte(0) == Self.formatVersion else { throw .badFormatVersion(word.byte(0)) }
+    guard let lattice = LatticeType(rawValue: word.byte(1)) else { throw .badTag }
     self.lattice = lattice
-    flags = Flags(rawValue: reader.read())
-    encoding = reader.read()
-    _ = reader.take(3)
-    generation = reader.read()
-    stamp = reader.read()
-    writeSequence = reader.read()
-    expiry = reader.read()
-    let metadataCount = Int(reader.read() as UInt32)
-    let _: UInt32 = reader.read()
+    flags = Flags(rawValue: UInt16(truncatingIfNeeded: word >> 16))
+    encoding = word.byte(4)
+    generation = reader.word()
+    stamp = reader.word()
+    writeSequence = reader.word()
+    expiry = reader.word()
+    let metadataCount = Int(UInt32(truncatingIfNeeded: reader.word()))
     guard reader.rest.count >= metadataCount else { throw .truncated }
     metadata = reader.take(metadataCount)
     payload = reader.rest

@@ -70,7 +70,7 @@ package struct BundleRecord: WireMessage {
     case 2: name = try reader.string()
     case 3: byteCount = try reader.uint64()
     case 4: chunks = try reader.uint32()
-    case 5: functions.append(try reader.message())
+    case 5: try reader.append(to: &functions)
     case 6: toolchain = try reader.string()
     case 7: failure = try reader.message(FailureMessage.self).failure
     default: try reader.skip()
@@ -122,8 +122,8 @@ package struct DAGRecord: WireMessage {
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
     switch reader.field {
     case 1: name = try reader.string()
-    case 2: functions.append(try reader.string())
-    case 3: edges.append(try reader.message())
+    case 2: try reader.append(to: &functions)
+    case 3: try reader.append(to: &edges)
     case 4: registeredAt = try reader.uint64()
     default: try reader.skip()
     }
