@@ -91,6 +91,7 @@ package struct ProtobufWriter {
 
   /// Raw bytes, no tag: for what goes before the message in the same frame.
   package mutating func raw(_ value: Bytes) { bytes.append(contentsOf: value) }
+  package mutating func raw(_ value: [UInt8]) { bytes.append(contentsOf: value) }
 
   /// Eight bytes, little-endian, no tag: fixed layouts are written as words.
   package mutating func word(_ value: UInt64) {
