@@ -1,0 +1,226 @@
+import ClusterModel
+import Foundation
+import PluginHost
+
+/// A folder in which C bundles are compiled; gone when the test is.
+final class BundleWorkshop {
+  private let folder: URL
+  private let header: String
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.appending(path: "bundles-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    header = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../PluginSDK/Sources/CCloudburst/include").standardized.path
+  }
+
+  deinit {
+    try? FileManager.default.removeItem(at: folder)
+  }
+
+  func path(_ name: String) -> String { folder.appending(path: name).path }
+
+  func bytes(of path: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(filePath: path)))
+  }
+
+  func build(_ name: String, _ source: Source, flags: [String] = []) throws -> String {
+    let output = path("lib\(name).so")
+    try compile(source.text, to: output, ["-I", header] + flags)
+    return output
+  }
+
+  /// As `build`, and it asks for a `libswiftCore.so`, as bundles in Swift do.
+  func buildNeedingSwift(_ name: String, _ source: Source, flags: [String]) throws -> String {
+    try compile("int nothing;", to: path("libswiftCore.so"), ["-Wl,-soname,libswiftCore.so"])
+    let library = ["-Wl,--no-as-needed", path("libswiftCore.so")]
+    return try build(name, source, flags: flags + library)
+  }
+
+  private func compile(_ source: String, to output: String, _ flags: [String]) throws {
+    let file = path("source-\(UUID().uuidString).c")
+    try source.write(toFile: file, atomically: true, encoding: .utf8)
+    let compiler = Process()
+    compiler.executableURL = URL(filePath: "/usr/bin/env")
+    compiler.arguments = ["cc", "-shared", "-fPIC", "-o", output, file] + flags
+    try compiler.run()
+    compiler.waitUntilExit()
+    guard compiler.terminationStatus == 0 else { throw CompilerFailed(arguments: flags) }
+  }
+
+  struct CompilerFailed: Error { var arguments: [String] }
+
+  struct Source {
+    var text: String
+
+    /// A sound bundle; its macros are what tests break.
+    static func body(echoed: String? = nil, marking mark: String? = nil) -> Source {
+      let constructor = mark.map {
+        "__attribute__((constructor)) static void mark(void) { fclose(fopen(\"\($0)\", \"w\")); }"
+      }
+      return Source(text: head + (constructor ?? "") + bodies(echoed) + tail)
+    }
+
+    private static let head = """
+      #include "cloudburst.h"
+      #include <pthread.h>
+      #include <stdio.h>
+      #ifndef VERSION
+      #define VERSION CB_ABI_VERSION
+      #endif
+      #ifndef TOOLCHAIN
+      #define TOOLCHAIN "C"
+      #endif
+      #ifndef DESCRIPTOR
+      #define DESCRIPTOR &bundle
+      #endif
+      #ifndef COUNT
+      #define COUNT 4
+      #endif
+      #ifndef FIRST
+      #define FIRST "echo"
+      #endif
+      #ifndef ECHO
+      #define ECHO echo
+      #endif
+      const cb_stamp cloudburst_stamp = {
+        {'c', 'l', 'o', 'u', 'd', 'b', 'u', 'r', 's', 't', '-', 's', 't', 'a', 'm', 'p'},
+        sizeof(cb_stamp), VERSION, TOOLCHAIN, ""};
+
+      """
+
+    private static func bodies(_ echoed: String?) -> String {
+      """
+
+      static cb_outcome echo(const cb_host *host, const cb_invocation *i) {
+        static const uint8_t fixed[1] = {\(echoed ?? "0")};
+        cb_value value = i->arguments[0];
+        if (\(echoed == nil ? 0 : 1)) { value.bytes = fixed; value.count = 1; }
+        return host->result(host, i->call, &value) == CB_OK ? CB_DONE : CB_FAILED;
+      }
+      static cb_outcome refuse(const cb_host *host, const cb_invocation *i) {
+        cb_text code = CB_TEXT(CB_CODE_FUNCTION_FAILED), message = CB_TEXT("not today");
+        host->fail(host, i->call, code, message);
+        return CB_FAILED;
+      }
+      static cb_outcome store(const cb_host *host, const cb_invocation *i) {
+        cb_text key = CB_TEXT("k"), code = CB_TEXT("LATTICE");
+        cb_stored stored = {sizeof(cb_stored)};
+        if (host->put(host, i->call, key, &i->arguments[0]) != CB_OK) {
+          host->fail(host, i->call, code, host->last_error(host, i->call));
+          return CB_FAILED;
+        }
+        if (host->get(host, i->call, key, 0, &stored) != CB_OK) return CB_FAILED;
+        return host->result(host, i->call, &stored.value) == CB_OK ? CB_DONE : CB_FAILED;
+      }
+      struct visit { const cb_host *host; cb_call call; cb_status status; };
+      static void *outside(void *context) {
+        struct visit *visit = context;
+        cb_text key = CB_TEXT("k");
+        cb_value value = {0};
+        visit->status = visit->host->put(visit->host, visit->call, key, &value);
+        return NULL;
+      }
+      static cb_outcome stray(const cb_host *host, const cb_invocation *i) {
+        struct visit visit = {host, i->call, 0};
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, outside, &visit) != 0) return CB_FAILED;
+        pthread_join(thread, NULL);
+        uint8_t byte = (uint8_t)visit.status;
+        cb_value value = {&byte, 1, CB_ENCODING_RAW, 0};
+        return host->result(host, i->call, &value) == CB_OK ? CB_DONE : CB_FAILED;
+      }
+
+      """
+    }
+
+    private static let tail = """
+      #define FUNCTION(variable, name, body) \\
+        static const cb_function variable = {sizeof(cb_function), 0, CB_TEXT(name), \\
+          CB_TEXT("([UInt8]) -> [UInt8]"), 1, 1, body, NULL};
+      FUNCTION(f0, FIRST, ECHO)
+      FUNCTION(f1, "refuse", refuse)
+      FUNCTION(f2, "store", store)
+      FUNCTION(f3, "stray", stray)
+      static const cb_function *const functions[] = {&f0, &f1, &f2, &f3};
+      static const cb_bundle bundle = {sizeof(cb_bundle), CB_ABI_VERSION, CB_TEXT("test"),
+        CB_TEXT(""), CB_TEXT(""), COUNT, functions, NULL};
+      const cb_bundle *cloudburst_bundle(void) { return DESCRIPTOR; }
+
+      """
+  }
+}
+
+/// Runs calls of loaded bundles and remembers what they asked for.
+struct RecordingHost {
+  let services = RecordingServices()
+  let host: PluginHost
+
+  init() {
+    host = PluginHost(services: services, poster: NoPoster())
+  }
+
+  func call(_ bundle: LoadedBundle, _ name: String, _ argument: [UInt8]) -> PluginHost.Outcome? {
+    guard let function = bundle.function(named: name) else { return nil }
+    return argument.withUnsafeBytes { bytes in
+      let invocation = Invocation(
+        call: 1, of: function, id: InvocationID(high: 1, low: 2), attempt: 1,
+        arguments: [BorrowedValue(encoding: 0, bytes: bytes)])
+      return withExtendedLifetime(invocation) { host.start(invocation) }
+    }
+  }
+}
+
+struct NoPoster: TurnPoster {
+  func post(_ turn: PostedTurn) -> Bool { false }
+}
+
+final class RecordingServices: HostServices {
+  var results: [[UInt8]] = []
+  var encodings: [UInt8] = []
+  var failures: [String] = []
+  var stored: [String: [UInt8]] = [:]
+  var refusal: HostRefusal?
+  private var borrowed = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 1)
+
+  deinit {
+    borrowed.deallocate()
+  }
+
+  func result(_ call: CallHandle, _ value: BorrowedValue) throws(HostRefusal) {
+    results.append(Array(value.bytes))
+    encodings.append(value.encoding)
+  }
+  func fail(_ call: CallHandle, code: String, message: String) throws(HostRefusal) {
+    failures.append("\(code): \(message)")
+  }
+  func complete(_ call: CallHandle) throws(HostRefusal) {}
+  func startRead(_ call: CallHandle, key: BorrowedBytes, token: UInt64) throws(HostRefusal) {
+    throw HostRefusal(.unsupported)
+  }
+  func readBlocking(
+    _ call: CallHandle, key: BorrowedBytes
+  ) throws(HostRefusal) -> StoredView? {
+    guard let bytes = stored[String(decoding: key, as: UTF8.self)] else { return nil }
+    borrowed.deallocate()
+    borrowed = .allocate(byteCount: bytes.count, alignment: 1)
+    borrowed.copyBytes(from: bytes)
+    return .value(BorrowedValue(encoding: 0, bytes: BorrowedBytes(borrowed)))
+  }
+  func readAtHand(_ call: CallHandle, key: BorrowedBytes) throws(HostRefusal) -> ReadOutcome {
+    .wouldWait
+  }
+  func put(
+    _ call: CallHandle, key: BorrowedBytes, _ value: BorrowedValue
+  ) throws(HostRefusal) {
+    if let refusal { throw refusal }
+    stored[String(decoding: key, as: UTF8.self)] = Array(value.bytes)
+  }
+  func remove(_ call: CallHandle, key: BorrowedBytes) throws(HostRefusal) {}
+  func add(_ call: CallHandle, key: BorrowedBytes, _ amount: Int64) throws(HostRefusal) {}
+  func insert(
+    _ call: CallHandle, key: BorrowedBytes, _ element: BorrowedValue
+  ) throws(HostRefusal) {}
+  func log(_ call: CallHandle, level: Int, message: String) throws(HostRefusal) {}
+  func remainingTime(_ call: CallHandle) throws(HostRefusal) -> Duration? { nil }
+}
