@@ -4,7 +4,8 @@ package import ClusterModel
 /// What one call borrows while it runs: keep it, and the arguments' bytes, until the call is over.
 package final class Invocation {
   package let call: CallHandle
-  let function: LoadedFunction
+  let invoke: cb_invoke
+  let isAsync: Bool
   let table: UnsafeMutablePointer<cb_invocation>
   private let block: UnsafeMutableRawPointer
 
@@ -14,7 +15,8 @@ package final class Invocation {
     arguments: [BorrowedValue]
   ) {
     self.call = call
-    self.function = function
+    invoke = function.invoke
+    isAsync = function.isAsync
     // One block: the table, its arguments, the id.
     let argumentsStart = MemoryLayout<cb_invocation>.stride
     let idStart = argumentsStart + arguments.count * MemoryLayout<cb_value>.stride
@@ -50,7 +52,8 @@ extension cb_value {
 extension BorrowedValue {
   /// - Returns: `nil` for an encoding that does not exist.
   init?(_ value: cb_value) {
-    guard value.encoding <= UInt32(CB_ENCODING_NATIVE), value.count == 0 || value.bytes != nil else {
+    guard value.encoding <= UInt32(CB_ENCODING_NATIVE), value.count == 0 || value.bytes != nil
+    else {
       return nil
     }
     self.init(

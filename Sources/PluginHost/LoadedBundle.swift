@@ -30,13 +30,15 @@ package struct LoadedBundle {
       throw BundleError(
         .missingSymbol, path: path, expected: CB_ENTRY_SYMBOL, found: Self.loaderError())
     }
-    let descriptor = unsafeBitCast(entry, to: (@convention(c) () -> UnsafePointer<cb_bundle>?).self)()
+    let descriptor = unsafeBitCast(
+      entry, to: (@convention(c) () -> UnsafePointer<cb_bundle>?).self)()
     guard let descriptor else {
       throw BundleError(.badDescriptor, path: path, expected: "a descriptor", found: "NULL")
     }
     guard Int(descriptor.pointee.struct_size) >= MemoryLayout<cb_bundle>.size else {
       throw BundleError(
-        .badDescriptor, path: path, expected: "a descriptor of \(MemoryLayout<cb_bundle>.size) bytes",
+        .badDescriptor, path: path,
+        expected: "a descriptor of \(MemoryLayout<cb_bundle>.size) bytes",
         found: "\(descriptor.pointee.struct_size)")
     }
     self.path = path
@@ -66,7 +68,8 @@ package struct LoadedBundle {
       functions.append(function)
     }
     guard !functions.isEmpty else {
-      throw BundleError(.badDescriptor, path: path, expected: "at least one function", found: "none")
+      throw BundleError(
+        .badDescriptor, path: path, expected: "at least one function", found: "none")
     }
     return functions
   }
@@ -101,7 +104,8 @@ package struct LoadedFunction {
     _ pointer: UnsafePointer<cb_function>?, at index: Int, _ path: String
   ) throws(BundleError) {
     func bad(_ expected: String, _ found: String) -> BundleError {
-      BundleError(.badFunction, path: path, expected: "function \(index): \(expected)", found: found)
+      BundleError(
+        .badFunction, path: path, expected: "function \(index): \(expected)", found: found)
     }
     guard let pointer else { throw bad("a table", "NULL") }
     let table = pointer.pointee

@@ -14,13 +14,13 @@ package final class PluginHost {
     case pending
   }
 
-  unowned let services: any HostServices
+  let services: any HostServices
   let poster: any TurnPoster
   let thread = pthread_self()
   let table: UnsafeMutablePointer<cb_host>
   private(set) var lastRefusal: (call: CallHandle, text: UnsafeMutableBufferPointer<UInt8>)?
 
-  /// - Parameter services: kept unowned; it must live as long as calls run.
+  /// - Parameters: kept for good, as the table is.
   package init(services: any HostServices, poster: any TurnPoster) {
     self.services = services
     self.poster = poster
@@ -31,10 +31,10 @@ package final class PluginHost {
 
   /// Runs a call's first piece, or all of it. LOOP THREAD ONLY.
   package func start(_ invocation: Invocation) -> Outcome {
-    let outcome = invocation.function.invoke(table, invocation.table)
+    let outcome = invocation.invoke(table, invocation.table)
     switch Int(outcome) {
     case CB_DONE: return .done
-    case CB_PENDING where invocation.function.isAsync: return .pending
+    case CB_PENDING where invocation.isAsync: return .pending
     default: return .failed
     }
   }

@@ -1,12 +1,19 @@
 /// One call as the host started it. Borrowed: good until the call is over.
-struct CallFrame {
-  let host: UnsafePointer<cb_host>
-  let invocation: UnsafePointer<cb_invocation>
+@usableFromInline struct CallFrame {
+  @usableFromInline let host: UnsafePointer<cb_host>
+  @usableFromInline let invocation: UnsafePointer<cb_invocation>
 
-  var call: cb_call { invocation.pointee.call }
-  var reply: Reply { Reply(hostCall: HostCall(host: Immortal(pointer: host), call: call)) }
+  init(host: UnsafePointer<cb_host>, invocation: UnsafePointer<cb_invocation>) {
+    self.host = host
+    self.invocation = invocation
+  }
 
-  func context(named name: String) -> Context {
+  @inlinable var call: cb_call { invocation.pointee.call }
+  @inlinable var reply: Reply {
+    Reply(hostCall: HostCall(host: Immortal(pointer: host), call: call))
+  }
+
+  @inlinable func context(named name: String) -> Context {
     let id = UnsafeRawPointer(invocation.pointee.id)
     return Context(
       id: Context.ID(
@@ -16,62 +23,90 @@ struct CallFrame {
       hostCall: HostCall(host: Immortal(pointer: host), call: call))
   }
 
-  func arguments(expecting count: Int, of name: String) throws(ValueError) -> ArgumentReader {
+  @inlinable func arguments(expecting count: Int, of name: String) throws(ValueError)
+    -> ArgumentReader
+  {
     guard Int(invocation.pointee.argument_count) == count else {
-      throw ValueError(
-        path: name, expected: count == 1 ? "1 argument" : "\(count) arguments",
-        found: "\(invocation.pointee.argument_count)")
+      throw miscounted(expecting: count, of: name)
     }
     return ArgumentReader(next: invocation.pointee.arguments)
+  }
+
+  @usableFromInline func miscounted(expecting count: Int, of name: String) -> ValueError {
+    ValueError(
+      path: name, expected: count == 1 ? "1 argument" : "\(count) arguments",
+      found: "\(invocation.pointee.argument_count)")
   }
 }
 
 /// Decodes arguments in order.
-struct ArgumentReader {
-  private var next: UnsafePointer<cb_value>?
-  private var index = 0
+@usableFromInline struct ArgumentReader {
+  @usableFromInline var next: UnsafePointer<cb_value>?
+  @usableFromInline var index = 0
 
-  init(next: UnsafePointer<cb_value>?) {
+  @inlinable init(next: UnsafePointer<cb_value>?) {
     self.next = next
   }
 
-  mutating func read<V: Value>(_ type: V.Type) throws(ValueError) -> V {
+  @inlinable mutating func read<V: Value>(_ type: V.Type) throws(ValueError) -> V {
     index += 1
     guard let argument = next?.pointee, let encoding = argument.encodingCase else {
-      throw ValueError(
-        path: "argument \(index)", expected: "a known encoding",
-        found: "\(next?.pointee.encoding ?? 0)")
+      throw unknownEncoding()
     }
     next = next.map { $0 + 1 }
     do throws(ValueError) {
       return try V(encoding: encoding, bytes: argument.block)
     } catch {
-      throw error.inside("argument \(index)")
+      throw atArgument(error)
     }
+  }
+
+  @usableFromInline func unknownEncoding() -> ValueError {
+    let found = next.map { "\($0.pointee.encoding)" } ?? "no argument"
+    return atArgument(ValueError(expected: "a known encoding", found: found))
+  }
+
+  @usableFromInline func atArgument(_ error: ValueError) -> ValueError {
+    error.inside("argument \(index)")
   }
 }
 
 /// How a call is answered.
-struct Reply: Sendable {
-  let hostCall: HostCall
+@usableFromInline struct Reply: Sendable {
+  @usableFromInline let hostCall: HostCall
 
-  func result(_ value: some Value) -> cb_outcome {
-    var writer = NativeWriter()
+  @inlinable init(hostCall: HostCall) {
+    self.hostCall = hostCall
+  }
+
+  @inlinable func result(_ value: some Value) -> cb_outcome {
+    // Room for a scalar and most short texts at once, instead of growing to it.
+    var writer = NativeWriter(reserving: 64)
     do throws(ValueError) {
       try value.encode(into: &writer)
     } catch {
-      return fail(CB_CODE_FUNCTION_FAILED, error.inside("result").description)
+      return unencodable(error)
     }
     let status = writer.bytes.withNative {
       hostCall.table.pointee.result(hostCall.table, hostCall.call, $0)
     }
-    if let code = HostError.Code(status: status) {
-      return fail(code.failureCode, "result: the host refused it")
-    }
-    return cb_outcome(CB_DONE)
+    return status == cb_status(CB_OK) ? cb_outcome(CB_DONE) : refused(status)
   }
 
-  func fail(_ code: String, _ message: String) -> cb_outcome {
+  @usableFromInline func unencodable(_ error: ValueError) -> cb_outcome {
+    fail(CB_CODE_FUNCTION_FAILED, error.inside("result").description)
+  }
+
+  @usableFromInline func refused(_ status: cb_status) -> cb_outcome {
+    let code = HostError.Code(status: status) ?? .internal
+    return fail(code.failureCode, "result: the host refused it")
+  }
+
+  @usableFromInline func misfit(_ error: ValueError) -> cb_outcome {
+    fail(CB_CODE_BAD_ARGUMENT, error.description)
+  }
+
+  @usableFromInline func fail(_ code: String, _ message: String) -> cb_outcome {
     code.withText { code in
       message.withText { message in
         _ = hostCall.table.pointee.fail(hostCall.table, hostCall.call, code, message)
@@ -80,7 +115,7 @@ struct Reply: Sendable {
     return cb_outcome(CB_FAILED)
   }
 
-  func fail(_ error: any Error) -> cb_outcome {
+  @usableFromInline func fail(_ error: any Error) -> cb_outcome {
     switch error {
     case let error as HostError: fail(error.code.failureCode, error.description)
     case let error as SetupError: fail(CB_CODE_SET_UP_FAILED, Self.describe(error.cause))
@@ -88,7 +123,7 @@ struct Reply: Sendable {
     }
   }
 
-  func complete() {
+  @usableFromInline func complete() {
     _ = hostCall.table.pointee.complete(hostCall.table, hostCall.call)
   }
 
@@ -105,13 +140,13 @@ struct SetupError: Error {
 }
 
 /// The result of functions that return nothing: null.
-struct NoResult: Value {
-  static var valueTypeName: String { "Void" }
-  init() {}
-  init(from reader: inout NativeReader) throws(ValueError) {
+@usableFromInline struct NoResult: Value {
+  @usableFromInline static var valueTypeName: String { "Void" }
+  @inlinable init() {}
+  @usableFromInline init(from reader: inout NativeReader) throws(ValueError) {
     guard reader.take(.null) else { throw reader.mismatch(expected: "Void") }
   }
-  func encode(into writer: inout NativeWriter) throws(ValueError) {
+  @inlinable func encode(into writer: inout NativeWriter) throws(ValueError) {
     writer.write(.null)
   }
 }

@@ -136,13 +136,18 @@ extension cb_stored {
       default: "lattice type \(lattice)"
       }
     throw HostError(
-      code: .lattice, operation: "get \"\(key)\"", detail: "expected \(name), the key holds \(found)")
+      code: .lattice, operation: "get \"\(key)\"",
+      detail: "expected \(name), the key holds \(found)")
   }
 }
 
 extension cb_value {
-  package var block: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: bytes, count: count) }
+  @inlinable package var block: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: bytes, count: count)
+  }
 
   /// `nil` for an encoding this SDK does not know.
-  package var encodingCase: ValueEncoding? { UInt8(exactly: encoding).flatMap(ValueEncoding.init) }
+  @inlinable package var encodingCase: ValueEncoding? {
+    UInt8(exactly: encoding).flatMap(ValueEncoding.init)
+  }
 }

@@ -6,8 +6,13 @@
 public struct Context: Sendable {
   /// The invocation's id: 16 bytes, the same at every attempt.
   public struct ID: Hashable, Sendable, CustomStringConvertible {
-    let high: UInt64
-    let low: UInt64
+    @usableFromInline let high: UInt64
+    @usableFromInline let low: UInt64
+
+    @inlinable init(high: UInt64, low: UInt64) {
+      self.high = high
+      self.low = low
+    }
 
     public var bytes: [UInt8] { Self.bytes(of: high) + Self.bytes(of: low) }
     public var description: String {
@@ -25,7 +30,14 @@ public struct Context: Sendable {
   /// From 1; above 1 when the platform runs the call again after an executor was lost.
   public let attempt: Int
   public let functionName: String
-  let hostCall: HostCall
+  @usableFromInline let hostCall: HostCall
+
+  @inlinable init(id: ID, attempt: Int, functionName: String, hostCall: HostCall) {
+    self.id = id
+    self.attempt = attempt
+    self.functionName = functionName
+    self.hostCall = hostCall
+  }
 
   /// Time left until the call's deadline, zero when it has passed; `nil` when it has none.
   public func remainingTime() throws -> Duration? {
@@ -55,7 +67,8 @@ public struct FunctionLog: Sendable {
     guard status == cb_status(CB_WRONG_THREAD) else { return }
     let line = PostedLine(log: self, level: level, message: message)
     let context = Unmanaged.passRetained(line).toOpaque()
-    let posted = hostCall.table.pointee.post(hostCall.table,
+    let posted = hostCall.table.pointee.post(
+      hostCall.table,
       { context in
         guard let context else { return }
         let line = Unmanaged<PostedLine>.fromOpaque(context).takeRetainedValue()
@@ -65,7 +78,9 @@ public struct FunctionLog: Sendable {
   }
 
   fileprivate func append(_ level: Int, _ message: String) -> cb_status {
-    message.withText { hostCall.table.pointee.log(hostCall.table, hostCall.call, UInt32(level), $0) }
+    message.withText {
+      hostCall.table.pointee.log(hostCall.table, hostCall.call, UInt32(level), $0)
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 // none, so the compiler tells the forms with one apart.
 
 extension Function {
-  public init<each Parameter: Value, Result: Value>(
+  @inlinable public init<each Parameter: Value, Result: Value>(
     _ name: String, _ body: @escaping @Sendable (repeat each Parameter) throws -> Result
   ) {
     self.init(sync: name) { (_: Context, parameter: repeat each Parameter) in
@@ -10,13 +10,13 @@ extension Function {
     }
   }
 
-  public init<each Parameter: Value, Result: Value>(
+  @inlinable public init<each Parameter: Value, Result: Value>(
     _ name: String, _ body: @escaping @Sendable (Context, repeat each Parameter) throws -> Result
   ) {
     self.init(sync: name, body)
   }
 
-  public init<each Parameter: Value>(
+  @inlinable public init<each Parameter: Value>(
     _ name: String, _ body: @escaping @Sendable (repeat each Parameter) throws -> Void
   ) {
     self.init(sync: name) { (_: Context, parameter: repeat each Parameter) in
@@ -25,7 +25,7 @@ extension Function {
     }
   }
 
-  public init<each Parameter: Value>(
+  @inlinable public init<each Parameter: Value>(
     _ name: String, _ body: @escaping @Sendable (Context, repeat each Parameter) throws -> Void
   ) {
     self.init(sync: name) { (context: Context, parameter: repeat each Parameter) in
@@ -37,7 +37,7 @@ extension Function {
 
 /// - Parameter concurrency: calls of the function that one executor runs interleaved.
 extension Function {
-  public init<each Parameter: Value, Result: Value>(
+  @inlinable public init<each Parameter: Value, Result: Value>(
     _ name: String, concurrency: Int = defaultConcurrency,
     _ body: @escaping @Sendable (repeat each Parameter) async throws -> Result
   ) {
@@ -47,14 +47,14 @@ extension Function {
     }
   }
 
-  public init<each Parameter: Value, Result: Value>(
+  @inlinable public init<each Parameter: Value, Result: Value>(
     _ name: String, concurrency: Int = defaultConcurrency,
     _ body: @escaping @Sendable (Context, repeat each Parameter) async throws -> Result
   ) {
     self.init(async: name, concurrency: concurrency, body)
   }
 
-  public init<each Parameter: Value>(
+  @inlinable public init<each Parameter: Value>(
     _ name: String, concurrency: Int = defaultConcurrency,
     _ body: @escaping @Sendable (repeat each Parameter) async throws -> Void
   ) {
@@ -65,7 +65,7 @@ extension Function {
     }
   }
 
-  public init<each Parameter: Value>(
+  @inlinable public init<each Parameter: Value>(
     _ name: String, concurrency: Int = defaultConcurrency,
     _ body: @escaping @Sendable (Context, repeat each Parameter) async throws -> Void
   ) {

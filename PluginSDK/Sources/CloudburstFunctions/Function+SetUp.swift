@@ -3,7 +3,7 @@
 ///
 /// If it throws, the call fails with `SETUP_FAILED` and the next call tries again.
 extension Function {
-  public init<State, each Parameter: Value, Result: Value>(
+  @inlinable public init<State, each Parameter: Value, Result: Value>(
     _ name: String, initialize: @escaping @Sendable () throws -> State,
     _ body: @escaping @Sendable (State, repeat each Parameter) throws -> Result
   ) {
@@ -13,7 +13,7 @@ extension Function {
     }
   }
 
-  public init<State, each Parameter: Value, Result: Value>(
+  @inlinable public init<State, each Parameter: Value, Result: Value>(
     _ name: String, initialize: @escaping @Sendable () throws -> State,
     _ body: @escaping @Sendable (State, Context, repeat each Parameter) throws -> Result
   ) {
@@ -23,7 +23,7 @@ extension Function {
     }
   }
 
-  public init<State: Sendable, each Parameter: Value, Result: Value>(
+  @inlinable public init<State: Sendable, each Parameter: Value, Result: Value>(
     _ name: String, concurrency: Int = defaultConcurrency,
     initialize: @escaping @Sendable () throws -> State,
     _ body: @escaping @Sendable (State, repeat each Parameter) async throws -> Result
@@ -35,7 +35,7 @@ extension Function {
     }
   }
 
-  public init<State: Sendable, each Parameter: Value, Result: Value>(
+  @inlinable public init<State: Sendable, each Parameter: Value, Result: Value>(
     _ name: String, concurrency: Int = defaultConcurrency,
     initialize: @escaping @Sendable () throws -> State,
     _ body: @escaping @Sendable (State, Context, repeat each Parameter) async throws -> Result
@@ -50,7 +50,7 @@ extension Function {
 
 /// The same for bodies that return nothing.
 extension Function {
-  public init<State, each Parameter: Value>(
+  @inlinable public init<State, each Parameter: Value>(
     _ name: String, initialize: @escaping @Sendable () throws -> State,
     _ body: @escaping @Sendable (State, repeat each Parameter) throws -> Void
   ) {
@@ -61,7 +61,7 @@ extension Function {
     }
   }
 
-  public init<State, each Parameter: Value>(
+  @inlinable public init<State, each Parameter: Value>(
     _ name: String, initialize: @escaping @Sendable () throws -> State,
     _ body: @escaping @Sendable (State, Context, repeat each Parameter) throws -> Void
   ) {
@@ -72,7 +72,7 @@ extension Function {
     }
   }
 
-  public init<State: Sendable, each Parameter: Value>(
+  @inlinable public init<State: Sendable, each Parameter: Value>(
     _ name: String, concurrency: Int = defaultConcurrency,
     initialize: @escaping @Sendable () throws -> State,
     _ body: @escaping @Sendable (State, repeat each Parameter) async throws -> Void
@@ -85,7 +85,7 @@ extension Function {
     }
   }
 
-  public init<State: Sendable, each Parameter: Value>(
+  @inlinable public init<State: Sendable, each Parameter: Value>(
     _ name: String, concurrency: Int = defaultConcurrency,
     initialize: @escaping @Sendable () throws -> State,
     _ body: @escaping @Sendable (State, Context, repeat each Parameter) async throws -> Void
@@ -101,15 +101,15 @@ extension Function {
 
 /// What `initialize` returned, once it has.
 // SAFETY: read and written only where bodies start, which is the host's one loop thread.
-private final class KeptState<State>: @unchecked Sendable {
+@usableFromInline final class KeptState<State>: @unchecked Sendable {
   private var kept: State?
   private let initialize: @Sendable () throws -> State
 
-  init(_ initialize: @escaping @Sendable () throws -> State) {
+  @usableFromInline init(_ initialize: @escaping @Sendable () throws -> State) {
     self.initialize = initialize
   }
 
-  func state() throws -> State {
+  @usableFromInline func state() throws -> State {
     if let kept { return kept }
     do {
       let fresh = try initialize()

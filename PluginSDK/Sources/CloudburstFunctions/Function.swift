@@ -11,10 +11,10 @@ public struct Function: Sendable {
   public let signature: FunctionSignature
   public let isAsync: Bool
   public let concurrency: Int
-  let invoke: @Sendable (CallFrame) -> cb_outcome
+  @usableFromInline let invoke: @Sendable (CallFrame) -> cb_outcome
 
   /// Runs the body to its end on the loop.
-  init<each Parameter: Value, Result: Value>(
+  @inlinable init<each Parameter: Value, Result: Value>(
     sync name: String, _ body: @escaping @Sendable (Context, repeat each Parameter) throws -> Result
   ) {
     let signature = Self.signature(repeat (each Parameter).self, result: Result.self)
@@ -29,7 +29,7 @@ public struct Function: Sendable {
         var reader = try frame.arguments(expecting: count, of: name)
         arguments = (repeat try reader.read((each Parameter).self))
       } catch {
-        return frame.reply.fail(CB_CODE_BAD_ARGUMENT, error.description)
+        return frame.reply.misfit(error)
       }
       do {
         return frame.reply.result(try body(frame.context(named: name), repeat each arguments))
@@ -40,7 +40,7 @@ public struct Function: Sendable {
   }
 
   /// Starts the body on the loop, where it also goes on after each `await`.
-  init<each Parameter: Value, Result: Value>(
+  @inlinable init<each Parameter: Value, Result: Value>(
     async name: String, concurrency: Int,
     _ body: @escaping @Sendable (Context, repeat each Parameter) async throws -> Result
   ) {
@@ -57,10 +57,10 @@ public struct Function: Sendable {
         var reader = try frame.arguments(expecting: count, of: name)
         arguments = (repeat try reader.read((each Parameter).self))
       } catch {
-        return frame.reply.fail(CB_CODE_BAD_ARGUMENT, error.description)
+        return frame.reply.misfit(error)
       }
       let (context, reply) = (frame.context(named: name), frame.reply)
-      Task.immediateDetached(executorPreference: LoopExecutor.of(reply.hostCall.host)) {
+      Task.immediateDetached(executorPreference: reply.loop) {
         do {
           _ = reply.result(try await body(context, repeat each arguments))
         } catch {
@@ -72,7 +72,7 @@ public struct Function: Sendable {
     }
   }
 
-  private static func signature<each Parameter: Value>(
+  @usableFromInline static func signature<each Parameter: Value>(
     _ parameters: repeat (each Parameter).Type, result: (some Value).Type
   ) -> FunctionSignature {
     var names: [String] = []

@@ -1,19 +1,24 @@
 /// A C table that its maker neither changes nor frees while the process lives.
 // SAFETY: cloudburst.h promises both for cb_host, cb_bundle and cb_function, so any thread may read.
-package struct Immortal<Table>: @unchecked Sendable {
-  package let pointer: UnsafePointer<Table>
+@usableFromInline package struct Immortal<Table>: @unchecked Sendable {
+  @usableFromInline package let pointer: UnsafePointer<Table>
 
-  package init(pointer: UnsafePointer<Table>) {
+  @inlinable package init(pointer: UnsafePointer<Table>) {
     self.pointer = pointer
   }
 }
 
 /// The host's end of one call.
-struct HostCall: Sendable {
-  let host: Immortal<cb_host>
-  let call: cb_call
+@usableFromInline struct HostCall: Sendable {
+  @usableFromInline let host: Immortal<cb_host>
+  @usableFromInline let call: cb_call
 
-  var table: UnsafePointer<cb_host> { host.pointer }
+  @inlinable init(host: Immortal<cb_host>, call: cb_call) {
+    self.host = host
+    self.call = call
+  }
+
+  @inlinable var table: UnsafePointer<cb_host> { host.pointer }
 
   /// Turns a refusal into an error; CB_OK and other answers pass.
   @discardableResult
@@ -46,7 +51,7 @@ extension String {
 
 extension Array where Element == UInt8 {
   /// The bytes as C sees them, borrowed for the closure.
-  func withNative<T>(_ body: (UnsafePointer<cb_value>) throws -> T) rethrows -> T {
+  @inlinable func withNative<T>(_ body: (UnsafePointer<cb_value>) throws -> T) rethrows -> T {
     try withUnsafeBufferPointer { buffer in
       var value = cb_value(
         bytes: buffer.baseAddress, count: buffer.count, encoding: UInt32(CB_ENCODING_NATIVE),

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// The host's loop as a task executor: what async bodies run on.
-final class LoopExecutor: TaskExecutor {
+@usableFromInline final class LoopExecutor: TaskExecutor {
   private let host: Immortal<cb_host>
 
   /// One a host, kept for the life of the process as the host is.
@@ -21,7 +21,7 @@ final class LoopExecutor: TaskExecutor {
     self.host = host
   }
 
-  func enqueue(_ job: consuming ExecutorJob) {
+  @usableFromInline func enqueue(_ job: consuming ExecutorJob) {
     let turn = UnsafeMutablePointer<Turn>.allocate(capacity: 1)
     turn.initialize(to: Turn(job: UnownedJob(job), executor: asUnownedTaskExecutor()))
     let status = host.pointer.pointee.post(
@@ -40,4 +40,9 @@ final class LoopExecutor: TaskExecutor {
 private struct Turn {
   let job: UnownedJob
   let executor: UnownedTaskExecutor
+}
+
+extension Reply {
+  /// Where the call's body runs.
+  @usableFromInline var loop: LoopExecutor { LoopExecutor.of(hostCall.host) }
 }

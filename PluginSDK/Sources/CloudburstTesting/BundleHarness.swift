@@ -52,10 +52,12 @@ public final class BundleHarness: Sendable {
   }
 
   /// Calls a function with arguments as they come from outside: JSON, native or raw.
-  public func callEncoded(_ name: String, _ arguments: [EncodedValue]) async throws -> EncodedValue {
+  public func callEncoded(_ name: String, _ arguments: [EncodedValue]) async throws -> EncodedValue
+  {
     guard let function = functions.first(where: { String(text: $0.pointer.pointee.name) == name })
     else {
-      throw CallFailure(code: "FUNCTION_NOT_FOUND", message: "no function \"\(name)\" in the bundle")
+      throw CallFailure(
+        code: "FUNCTION_NOT_FOUND", message: "no function \"\(name)\" in the bundle")
     }
     return try await withCheckedThrowingContinuation { waiting in
       host.start(function, arguments) { outcome in waiting.resume(with: outcome) }

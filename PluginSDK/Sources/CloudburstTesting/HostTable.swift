@@ -58,7 +58,9 @@ private func refused(_ table: UnsafePointer<cb_host>?, _ call: cb_call) -> cb_st
 
 extension TestHost {
   fileprivate func result(_ call: cb_call, _ value: UnsafePointer<cb_value>?) -> cb_status {
-    guard let value = value.flatMap({ EncodedValue($0.pointee) }) else { return cb_status(CB_INVALID) }
+    guard let value = value.flatMap({ EncodedValue($0.pointee) }) else {
+      return cb_status(CB_INVALID)
+    }
     return settle(call, .success(value))
   }
 
@@ -140,7 +142,9 @@ extension TestHost {
   fileprivate func put(
     _ call: cb_call, _ key: cb_text, _ value: UnsafePointer<cb_value>?
   ) -> cb_status {
-    guard let value = value.flatMap({ EncodedValue($0.pointee) }) else { return cb_status(CB_INVALID) }
+    guard let value = value.flatMap({ EncodedValue($0.pointee) }) else {
+      return cb_status(CB_INVALID)
+    }
     return change(call, key, .put(value))
   }
 

@@ -59,7 +59,8 @@ final class TestHost: Sendable {
   /// Ends a call with what it was given as its outcome.
   func end(_ id: cb_call) {
     guard let call = state.withLock({ $0.calls.removeValue(forKey: id) }) else { return }
-    let silence = CallFailure(code: "INTERNAL_ERROR", message: "the function gave neither result nor error")
+    let silence = CallFailure(
+      code: "INTERNAL_ERROR", message: "the function gave neither result nor error")
     call.finish((call.outcome ?? .failure(silence)).mapError { $0 })
   }
 }
@@ -79,7 +80,8 @@ final class OwnedInvocation: Sendable {
     for (index, argument) in arguments.enumerated() {
       (values + index).initialize(
         to: cb_value(
-          bytes: blocks[index].pointer, count: blocks[index].count, encoding: UInt32(argument.encoding.rawValue),
+          bytes: blocks[index].pointer, count: blocks[index].count,
+          encoding: UInt32(argument.encoding.rawValue),
           reserved: 0))
     }
     argumentBytes = blocks

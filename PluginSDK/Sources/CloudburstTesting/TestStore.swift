@@ -61,7 +61,8 @@ public final class TestStore: Sendable {
     _ key: String, as type: V.Type = V.self
   ) throws -> Set<V>? {
     guard case .set(let elements, let encoding) = self[key] else { return nil }
-    return Set(try elements.map { try EncodedValue(encoding: encoding, bytes: $0).decode(as: V.self) })
+    return Set(
+      try elements.map { try EncodedValue(encoding: encoding, bytes: $0).decode(as: V.self) })
   }
 }
 

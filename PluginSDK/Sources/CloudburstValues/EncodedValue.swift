@@ -64,7 +64,8 @@ public struct EncodedValue: Hashable, Sendable {
 
 extension Value {
   /// Decodes from any of the three encodings. - Parameter bytes: borrowed for the call.
-  public init(encoding: ValueEncoding, bytes: UnsafeRawBufferPointer) throws(ValueError) {
+  @inlinable public init(encoding: ValueEncoding, bytes: UnsafeRawBufferPointer) throws(ValueError)
+  {
     switch encoding {
     case .native:
       var reader = NativeReader(bytes)

@@ -42,7 +42,9 @@ final class EncodingNode {
   }
 
   func appendChild() -> EncodingNode {
-    guard case .array(var nodes) = content else { preconditionFailure("an array was asked for first") }
+    guard case .array(var nodes) = content else {
+      preconditionFailure("an array was asked for first")
+    }
     content = .empty
     let node = EncodingNode()
     nodes.append(node)

@@ -2,43 +2,37 @@
 ///
 /// A failed read leaves the reader where it was or further on, never past the end.
 public struct NativeReader {
-  let source: UnsafeRawBufferPointer
-  public private(set) var offset: Int
-  var depth: Int
+  @usableFromInline let source: UnsafeRawBufferPointer
+  @usableFromInline var position: Int
+  @usableFromInline var depth: Int
 
   /// - Parameter source: borrowed; it must outlive the reader and all that is read in place.
-  public init(_ source: UnsafeRawBufferPointer) {
+  @inlinable public init(_ source: UnsafeRawBufferPointer) {
     self.source = source
-    offset = 0
+    position = 0
     depth = 0
   }
 
-  init(_ source: UnsafeRawBufferPointer, at offset: Int, depth: Int) {
-    self.source = source
-    self.offset = offset
-    self.depth = depth
-  }
-
-  public var remaining: Int { source.count - offset }
+  @inlinable public var remaining: Int { source.count - position }
 
   /// The next value's tag, which stays unread.
-  public func peek() throws(ValueError) -> NativeTag {
-    guard offset < source.count else { throw ended(reading: "a value") }
-    guard let tag = NativeTag(rawValue: source[offset]) else {
-      throw ValueError(expected: "a value", found: "unknown tag \(source[offset])")
+  @inlinable public func peek() throws(ValueError) -> NativeTag {
+    guard position < source.count else { throw ended(reading: "a value") }
+    guard let tag = NativeTag(rawValue: source[position]) else {
+      throw ValueError(expected: "a value", found: "unknown tag \(source[position])")
     }
     return tag
   }
 
   /// Reads the next value's tag if it is this one.
-  public mutating func take(_ tag: NativeTag) -> Bool {
-    guard offset < source.count, source[offset] == tag.rawValue else { return false }
-    offset += 1
+  @inlinable public mutating func take(_ tag: NativeTag) -> Bool {
+    guard position < source.count, source[position] == tag.rawValue else { return false }
+    position += 1
     return true
   }
 
   /// An `int64`, `uint64` or integral `double`, in any integer type that can hold it.
-  public mutating func readInteger<I: FixedWidthInteger>(
+  @inlinable public mutating func readInteger<I: FixedWidthInteger>(
     as type: I.Type = I.self
   ) throws(ValueError) -> I {
     let start = self
@@ -124,7 +118,7 @@ public struct NativeReader {
   /// Passes over the next value, checking its form.
   public mutating func skip() throws(ValueError) {
     switch try peek() {
-    case .null, .false, .true: offset += 1
+    case .null, .false, .true: position += 1
     case .int64, .uint64, .double: _ = try readBits(UInt64.self)
     case .string: _ = try readString()
     case .bytes: _ = try readBytes()
@@ -143,7 +137,7 @@ public struct NativeReader {
   }
 
   /// Refuses input that goes on after the value.
-  public func requireEnd() throws(ValueError) {
+  @inlinable public func requireEnd() throws(ValueError) {
     guard remaining == 0 else {
       throw ValueError(expected: "the end of the value", found: "\(remaining) more bytes")
     }
@@ -153,14 +147,14 @@ public struct NativeReader {
 extension NativeReader {
   mutating func takeBulkWidth() throws(ValueError) -> Int {
     guard let width = try peek().elementWidth else { throw mismatch(expected: "a bulk array") }
-    offset += 1
+    position += 1
     return width
   }
 
   /// The elements of a bulk array whose tag was read.
   mutating func readBulkBlock(width: Int) throws(ValueError) -> UnsafeRawBufferPointer {
     let count = Int(try readRaw(UInt32.self))
-    let padding = -offset & 7
+    let padding = -position & 7
     for _ in 0..<padding {
       guard try readRaw(UInt8.self) == 0 else {
         throw ValueError(expected: "zero bytes before the elements", found: "others")
@@ -170,15 +164,15 @@ extension NativeReader {
   }
 
   /// Bytes that follow a tag, which is passed over.
-  mutating func readBits<T: BitwiseCopyable>(_ type: T.Type) throws(ValueError) -> T {
-    offset += 1
+  @inlinable mutating func readBits<T: BitwiseCopyable>(_ type: T.Type) throws(ValueError) -> T {
+    position += 1
     return try readRaw(type)
   }
 
-  mutating func readRaw<T: BitwiseCopyable>(_ type: T.Type) throws(ValueError) -> T {
+  @inlinable mutating func readRaw<T: BitwiseCopyable>(_ type: T.Type) throws(ValueError) -> T {
     guard remaining >= MemoryLayout<T>.size else { throw ended(reading: "\(T.self)") }
-    defer { offset += MemoryLayout<T>.size }
-    return source.loadUnaligned(fromByteOffset: offset, as: T.self)
+    defer { position += MemoryLayout<T>.size }
+    return source.loadUnaligned(fromByteOffset: position, as: T.self)
   }
 
   private mutating func readCounted() throws(ValueError) -> UnsafeRawBufferPointer {
@@ -189,11 +183,11 @@ extension NativeReader {
     guard count <= remaining else {
       throw ValueError(expected: "\(count) bytes", found: "\(remaining) to the end")
     }
-    defer { offset += count }
-    return UnsafeRawBufferPointer(rebasing: source[offset..<(offset + count)])
+    defer { position += count }
+    return UnsafeRawBufferPointer(rebasing: source[position..<(position + count)])
   }
 
-  private func ended(reading what: String) -> ValueError {
+  @usableFromInline func ended(reading what: String) -> ValueError {
     ValueError(expected: what, found: "the end of the bytes")
   }
 

@@ -1,64 +1,65 @@
 /// Writes one value in the native format.
 public struct NativeWriter {
-  public private(set) var bytes: [UInt8] = []
+  @usableFromInline var storage: [UInt8] = []
+  public var bytes: [UInt8] { @inlinable get { storage } }
   @usableFromInline var depth = 0
 
-  public init(reserving capacity: Int = 0) {
-    if capacity > 0 { bytes.reserveCapacity(capacity) }
+  @inlinable public init(reserving capacity: Int = 0) {
+    if capacity > 0 { storage.reserveCapacity(capacity) }
   }
 
   /// Forgets what was written and keeps the memory.
   public mutating func clear() {
-    bytes.removeAll(keepingCapacity: true)
+    storage.removeAll(keepingCapacity: true)
     depth = 0
   }
 
-  public mutating func write(_ tag: NativeTag) {
-    bytes.append(tag.rawValue)
+  @inlinable public mutating func write(_ tag: NativeTag) {
+    storage.append(tag.rawValue)
   }
 
-  public mutating func write(_ value: Bool) {
+  @inlinable public mutating func write(_ value: Bool) {
     write(value ? NativeTag.true : .false)
   }
 
-  public mutating func write(_ value: Int64) {
+  @inlinable public mutating func write(_ value: Int64) {
     write(.int64)
     append(bitsOf: value)
   }
 
   /// As `int64` where it fits: one number has one form.
-  public mutating func write(_ value: UInt64) {
+  @inlinable public mutating func write(_ value: UInt64) {
     if let small = Int64(exactly: value) { return write(small) }
     write(.uint64)
     append(bitsOf: value)
   }
 
-  public mutating func write(_ value: Double) {
+  @inlinable public mutating func write(_ value: Double) {
     write(.double)
     append(bitsOf: value)
   }
 
-  public mutating func write(_ text: String) {
+  @inlinable public mutating func write(_ text: String) {
     write(.string)
     writeKey(text)
   }
 
   /// A map's key: a string without its tag.
-  public mutating func writeKey(_ key: String) {
+  @inlinable public mutating func writeKey(_ key: String) {
     var key = key
     key.withUTF8 { appendCounted(UnsafeRawBufferPointer($0)) }
   }
 
-  public mutating func write(bytes block: UnsafeRawBufferPointer) {
+  @inlinable public mutating func write(bytes block: UnsafeRawBufferPointer) {
     write(.bytes)
     appendCounted(block)
   }
 
-  public mutating func write<Element: BulkElement>(bulk elements: [Element]) {
+  @inlinable public mutating func write<Element: BulkElement>(bulk elements: [Element]) {
     write(Element.bulkTag)
     append(bitsOf: UInt32(clamping: elements.count))
-    while !bytes.count.isMultiple(of: 8) { bytes.append(0) }
-    elements.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    while !storage.count.isMultiple(of: 8) { storage.append(0) }
+    elements.withUnsafeBytes { storage.append(contentsOf: $0) }
   }
 
   /// Starts an array or a map; `endContainer` follows its last element.
@@ -73,7 +74,7 @@ public struct NativeWriter {
     depth += 1
     write(tag)
     append(bitsOf: UInt32(clamping: count))
-    return bytes.count - 4
+    return storage.count - 4
   }
 
   public mutating func endContainer() {
@@ -82,15 +83,15 @@ public struct NativeWriter {
 
   public mutating func setCount(_ count: Int, at offset: Int) {
     let bits = UInt32(clamping: count).littleEndian
-    for index in 0..<4 { bytes[offset + index] = UInt8(truncatingIfNeeded: bits >> (8 * index)) }
+    for index in 0..<4 { storage[offset + index] = UInt8(truncatingIfNeeded: bits >> (8 * index)) }
   }
 
-  mutating func appendCounted(_ block: UnsafeRawBufferPointer) {
+  @inlinable mutating func appendCounted(_ block: UnsafeRawBufferPointer) {
     append(bitsOf: UInt32(clamping: block.count))
-    bytes.append(contentsOf: block)
+    storage.append(contentsOf: block)
   }
 
-  mutating func append(bitsOf value: some BitwiseCopyable) {
-    withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
+  @inlinable mutating func append(bitsOf value: some BitwiseCopyable) {
+    withUnsafeBytes(of: value) { storage.append(contentsOf: $0) }
   }
 }

@@ -1,5 +1,5 @@
 extension Value where Self: FixedWidthInteger & Codable {
-  public func encode(into writer: inout NativeWriter) throws(ValueError) {
+  @inlinable public func encode(into writer: inout NativeWriter) throws(ValueError) {
     if let value = Int64(exactly: self) {
       writer.write(value)
     } else {
@@ -7,7 +7,7 @@ extension Value where Self: FixedWidthInteger & Codable {
     }
   }
 
-  public init(from reader: inout NativeReader) throws(ValueError) {
+  @inlinable public init(from reader: inout NativeReader) throws(ValueError) {
     self = try reader.readInteger(as: Self.self)
   }
 }
