@@ -12,6 +12,6 @@ let package = Package(
   targets: [
     .target(
       name: "hello",
-      dependencies: [.product(name: "CloudburstFunctions", package: "PluginSDK")]),
+      dependencies: [.product(name: "CloudburstFunctions", package: "PluginSDK")])
   ]
 )

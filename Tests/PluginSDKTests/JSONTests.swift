@@ -21,7 +21,8 @@ struct JSONTests {
   }
 
   @Test func spaceAroundTokensIsAllowed() throws {
-    #expect(try parse(" { \"a\" :\t[ 1 , null ]\r\n} ") == .map(["a": .array([.integer(1), .null])]))
+    #expect(
+      try parse(" { \"a\" :\t[ 1 , null ]\r\n} ") == .map(["a": .array([.integer(1), .null])]))
   }
 
   @Test(arguments: [

@@ -9,8 +9,10 @@ struct NativeFormatTests {
   }
 
   static func hex(_ value: some Value) throws -> String {
-    try EncodedValue(value).bytes.map { $0 < 16 ? "0\(String($0, radix: 16))" : String($0, radix: 16) }
-      .joined()
+    try EncodedValue(value).bytes.map {
+      $0 < 16 ? "0\(String($0, radix: 16))" : String($0, radix: 16)
+    }
+    .joined()
   }
 
   @Test func scalarsHaveTheirGoldenBytes() throws {

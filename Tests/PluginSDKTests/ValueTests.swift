@@ -21,7 +21,9 @@ struct ValueTests {
 
   static let order = Order(
     id: .max, note: nil,
-    lines: [.init(item: "pen", count: 3, prices: [1.5, 2]), .init(item: "", count: 0, prices: [])],
+    lines: [
+      .init(item: "pen", count: 3, prices: [1.5, 2]), .init(item: "", count: 0, prices: []),
+    ],
     tags: ["b", "a"], colour: .green, shape: .circle(radius: 2),
     next: [
       Order(
@@ -125,7 +127,8 @@ struct ValueTests {
 
   @Test func valuesNestedTooDeepAreRefused() throws {
     let depth = ValueLimits.depthMax + 1
-    let native = [UInt8](repeating: 0, count: depth).flatMap { _ -> [UInt8] in [8, 1, 0, 0, 0] } + [0]
+    let native =
+      [UInt8](repeating: 0, count: depth).flatMap { _ -> [UInt8] in [8, 1, 0, 0, 0] } + [0]
     #expect(throws: ValueError.self) {
       try EncodedValue(encoding: .native, bytes: native).decode(as: AnyValue.self)
     }
@@ -158,7 +161,9 @@ struct ValueTests {
         bytes = try EncodedValue(AnyValue.random(depth: 3, using: &random)).bytes
         let index = Int.random(in: 0..<bytes.count, using: &random)
         bytes[index] = UInt8.random(in: 0...0x14, using: &random)
-        if seed.isMultiple(of: 4) { bytes.removeLast(Int.random(in: 0...bytes.count, using: &random)) }
+        if seed.isMultiple(of: 4) {
+          bytes.removeLast(Int.random(in: 0...bytes.count, using: &random))
+        }
       }
       for encoding in ValueEncoding.allCases {
         let value = EncodedValue(encoding: encoding, bytes: bytes)

@@ -10,7 +10,8 @@ final class BundleWorkshop {
   init() throws {
     folder = FileManager.default.temporaryDirectory.appending(path: "bundles-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    header = URL(filePath: #filePath).deletingLastPathComponent()
+    header =
+      URL(filePath: #filePath).deletingLastPathComponent()
       .appending(path: "../../PluginSDK/Sources/CCloudburst/include").standardized.path
   }
 

@@ -87,7 +87,8 @@ struct PluginHostTests {
   }
 
   @Test func swiftCodeOfAnotherToolchainIsRefused() throws {
-    let path = try workshop.buildNeedingSwift("foreign", .body(), flags: ["-DTOOLCHAIN=\"Swift 1\""])
+    let path = try workshop.buildNeedingSwift(
+      "foreign", .body(), flags: ["-DTOOLCHAIN=\"Swift 1\""])
     let error = #expect(throws: BundleError.self) { try BundleStamp(ofFileAt: path) }
     #expect(error?.reason == .toolchainMismatch)
     #expect(error?.found == "Swift 1")

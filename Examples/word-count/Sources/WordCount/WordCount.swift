@@ -38,7 +38,8 @@ func report(on text: String) -> Report {
 
 /// ASCII letters, the apostrophe, and all bytes of letters beyond ASCII.
 private func isPartOfWord(_ byte: UInt8) -> Bool {
-  (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "'") || byte >= 0x80
+  (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "'")
+    || byte >= 0x80
 }
 
 private func trimmed(_ word: Substring.UTF8View.SubSequence) -> [UInt8] {
