@@ -149,6 +149,12 @@ let tests: [Target] = [
       "PluginHost",
       "ContentHash", "ClusterModel", "Lattices", "WireProtocol",
     ]),
+  .tests(
+    "ClientTests",
+    [
+      "CloudburstClient", "CloudburstValues", "ControlProtocol", "ClusterModel", "Lattices",
+      "Platform", "WireProtocol", "ZeroMQ", protobuf,
+    ]),
   .tests("SimulationTests", ["Simulation", "ClusterModel"]),
   .tests("HouseRulesTests", ["ClusterModel"]),
   .tests("EndToEndTests", ["CloudburstClient", "CloudburstValues", "ClusterModel", "Platform"]),

@@ -95,6 +95,19 @@ extension CloudburstError {
     public static let portInUse = Code(.portInUse)
     public static let dataLocked = Code(.dataLocked)
     public static let dataFormat = Code(.dataFormat)
+
+    /// Every code above, by number.
+    public static let all: [Code] = [
+      .functionFailed, .functionCrashed, .poison, .setUpFailed, .resultTooLarge,
+      .badArgument, .badRequest, .keyInvalid, .valueTooLarge, .badDAG, .bundleInvalid,
+      .nameInvalid, .usage, .levelUnsupported,
+      .functionNotFound, .dagNotFound, .keyNotFound, .resultNotFound, .fileNotFound,
+      .clusterNotFound,
+      .keyReserved, .notAllowed,
+      .unavailable, .timedOut, .deadlineExceeded, .overloaded, .cancelled, .executorLost,
+      .storageFailed, .stopping, .protocolVersion, .clockSkew, .internalError,
+      .lattice, .conflict, .portInUse, .dataLocked, .dataFormat,
+    ]
   }
 }
 

@@ -104,10 +104,11 @@ extension ClientCore {
     effects.append(.finish(ticket: ticket, outcome))
   }
 
-  mutating func cancel(_ ticket: UInt64, into effects: inout [Effect]) {
-    guard entries[ticket] != nil else { return }
+  mutating func cancel(_ ticket: UInt64, at now: UInt64, into effects: inout [Effect]) {
+    guard let entry = entries[ticket] else { return }
     withdraw(ticket, into: &effects)
     finish(ticket, .cancelled, into: &effects)
+    if let lane = entry.lane { flush(lane, at: now, into: &effects) }
   }
 
   /// Takes a request back before it is finished from this side.

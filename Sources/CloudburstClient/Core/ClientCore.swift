@@ -86,7 +86,7 @@ package struct ClientCore {
   package mutating func step(_ input: Input, at now: UInt64, into effects: inout [Effect]) {
     switch input {
     case .request(let request): accept(request, at: now, into: &effects)
-    case .cancel(let ticket): cancel(ticket, into: &effects)
+    case .cancel(let ticket): cancel(ticket, at: now, into: &effects)
     case .watch(let ticket, let key): watch(key, as: ticket, into: &effects)
     case .unwatch(let ticket): unwatch(ticket, into: &effects)
     case .connected(let lane): greet(lane, at: now, into: &effects)
