@@ -145,6 +145,8 @@ cb_spawned cb_spawn(const cb_spawn_request *request) {
   return spawned;
 }
 
+int cb_open_process(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
 int cb_signal_process(int pidfd, int signal_number) {
   return (int)syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
 }

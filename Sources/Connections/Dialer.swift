@@ -110,7 +110,7 @@ package struct Dialer: ~Copyable {
       return .connected(welcome)
     case .refusal where !isConnected:
       let failure = (try? FailureMessage.decode(frame.body))?.failure
-      state = .greeting(again: MonotonicClock.now + Self.helloInterval.wholeMicroseconds * 1000)
+      state = .greeting(again: MonotonicClock.now + Self.helloInterval.wholeNanoseconds)
       return .refused(failure ?? Failure(.badRequest, "an unreadable refusal"))
     case .sayHello:
       // The other side has forgotten us, or is a new life behind the same address.
@@ -122,7 +122,7 @@ package struct Dialer: ~Copyable {
   }
 
   private mutating func sayHello() throws(ZeroMQError) {
-    state = .greeting(again: MonotonicClock.now + Self.helloInterval.wholeMicroseconds * 1000)
+    state = .greeting(again: MonotonicClock.now + Self.helloInterval.wholeNanoseconds)
     _ = try socket.trySend(hello.framed(.hello))
   }
 

@@ -54,7 +54,7 @@ package struct Listener: ~Copyable {
     self.socket = socket
     self.cluster = cluster
     self.limits = limits
-    nextProbe = MonotonicClock.now + limits.probeInterval.wholeMicroseconds * 1000
+    nextProbe = MonotonicClock.now + limits.probeInterval.wholeNanoseconds
   }
 
   package static var defaultOptions: SocketOptions {
@@ -208,7 +208,7 @@ package struct Listener: ~Copyable {
       }
     }
     guard now >= nextProbe else { return }
-    nextProbe = now + limits.probeInterval.wholeMicroseconds * 1000
+    nextProbe = now + limits.probeInterval.wholeNanoseconds
     for peer in peers.keys.sorted() {
       _ = try send(Empty().framed(.heartbeat), to: peer)
     }

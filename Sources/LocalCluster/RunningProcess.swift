@@ -17,8 +17,4 @@ package enum RunningProcess {
     guard fields.count > 19, fields[0] != "Z" else { return nil }
     return UInt64(fields[19])
   }
-
-  package static func signal(_ processID: Int32, _ number: Int32) {
-    kill(processID, number)
-  }
 }

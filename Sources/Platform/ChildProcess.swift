@@ -6,6 +6,7 @@ package struct ChildProcess: ~Copyable, Sendable {
   package let id: Int32
   private let processDescriptor: FileDescriptor
   private var status: ExitStatus?
+  private var isLetRun = false
 
   /// What to start. Nothing is inherited but what is named here: no environment, no descriptor
   /// beyond the three, no ignored signal; core dumps are off.
@@ -59,11 +60,14 @@ package struct ChildProcess: ~Copyable, Sendable {
   }
 
   deinit {
-    guard status == nil else { return }
+    guard status == nil, !isLetRun else { return }
     cb_signal_process(processDescriptor.raw, SIGKILL)
     var status: Int32 = 0
     while waitpid(id, &status, 0) < 0, errno == EINTR {}
   }
+
+  /// Lets the child outlive its owner; whoever adopts it reaps it.
+  package mutating func letRun() { isLetRun = true }
 
   /// To poll on: readable once the child has ended.
   package var descriptor: Int32 { processDescriptor.raw }
@@ -96,6 +100,38 @@ package struct ChildProcess: ~Copyable, Sendable {
     if result == 0 { return nil }
     status = ExitStatus(waitStatus: waitStatus)
     return status
+  }
+}
+
+/// A process that need not be our child.
+package struct OtherProcess: ~Copyable {
+  private let descriptor: FileDescriptor
+
+  /// - Returns: `nil` where no such process runs.
+  package init?(id: Int32) {
+    let raw = cb_open_process(id)
+    guard raw >= 0 else { return nil }
+    descriptor = FileDescriptor(owning: raw)
+  }
+
+  package borrowing func signal(_ number: Int32) {
+    cb_signal_process(descriptor.raw, number)
+  }
+
+  /// Sleeps until the process has ended.
+  ///
+  /// - Parameter deadline: of `MonotonicClock`.
+  /// - Returns: `false` at the deadline.
+  package borrowing func waitUntilEnded(deadline: UInt64) -> Bool {
+    var item = pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0)
+    while true {
+      let now = MonotonicClock.now
+      let left = deadline > now ? Int64(clamping: deadline - now) : 0
+      let found = cb_poll(&item, 1, left)
+      if found > 0 { return true }
+      if found == 0 { return false }
+      if errno != EINTR { return false }
+    }
   }
 }
 

@@ -98,6 +98,13 @@ package enum Files {
 
   package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+  /// Absolute and without links. - Returns: `nil` where there is no such file.
+  package static func realPath(_ path: String) -> String? {
+    guard let found = realpath(path, nil) else { return nil }
+    defer { free(found) }
+    return String(cString: found)
+  }
+
   /// The names in a folder, sorted, without `.` and `..`.
   package static func names(in folder: String) throws(PlatformError) -> [String] {
     guard let stream = opendir(folder) else {

@@ -78,7 +78,7 @@ extension Supervisor {
     slots[index].processID = 0
     slots[index].earlyDeaths = diedEarly ? slots[index].earlyDeaths + 1 : 0
     let delay = restartDelay(afterEarlyDeaths: slots[index].earlyDeaths)
-    slots[index].restartAt = now + delay.wholeMicroseconds * 1000
+    slots[index].restartAt = now + delay.wholeNanoseconds
     if !isStopping { effects.append(.wakeUp(after: delay)) }
   }
 

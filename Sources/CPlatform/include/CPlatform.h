@@ -48,4 +48,5 @@ typedef struct cb_spawned {
 /* Starts a child with default signal dispositions, an empty signal mask, RLIMIT_CORE 0 and the
  * three standard descriptors only. Returns once the child runs its new image, or has failed to. */
 cb_spawned cb_spawn(const cb_spawn_request *request);
+int cb_open_process(pid_t process); /* a pidfd, close-on-exec; -1 where no such process is */
 int cb_signal_process(int pidfd, int signal_number); /* never hits a recycled process id */

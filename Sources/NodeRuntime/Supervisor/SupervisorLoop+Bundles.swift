@@ -83,7 +83,7 @@ extension SupervisorLoop {
     do {
       let child = try Child(command, watchedBy: &poller)
       probes[digest] = Probe(
-        child: child, deadline: MonotonicClock.now + limit.wholeMicroseconds * 1000)
+        child: child, deadline: MonotonicClock.now + limit.wholeNanoseconds)
     } catch let error as PlatformError {
       try step(
         .probeEnded(

@@ -127,7 +127,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     case .answerProbe(let number, let record):
       try tellScheduler(record.framed(.bundleProbed, number: number))
     case .wakeUp(let delay):
-      let at = MonotonicClock.now + delay.wholeMicroseconds * 1000
+      let at = MonotonicClock.now + delay.wholeNanoseconds
       wakeUpAt = min(wakeUpAt ?? at, at)
     }
   }

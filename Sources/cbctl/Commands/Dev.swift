@@ -1,0 +1,296 @@
+import ArgumentParser
+import CloudburstClient
+import CloudburstValues
+import ClusterModel
+import Glibc
+import LocalCluster
+import Platform
+
+struct Dev: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run a whole cluster on this machine, for this machine only.",
+    discussion: """
+      Examples:
+        cbctl dev                       in this terminal, until Ctrl-C
+        cbctl dev --detach              in the background; ends with: cbctl dev stop
+        cbctl dev --port 7800 --memory  a second one, which forgets everything at its end
+      """,
+    subcommands: [DevRun.self, DevStop.self, DevList.self], defaultSubcommand: DevRun.self)
+}
+
+struct DevRun: LocalCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Start a cluster (the default).",
+    discussion: """
+      Data is kept in ./.cloudburst unless --data or --memory says otherwise.
+
+      Examples:
+        cbctl dev --detach
+        cbctl dev --data /var/lib/mine --executors 4
+      """)
+
+  @Option(help: "The port of the cluster's endpoint on 127.0.0.1.") var port: UInt16 = 7700
+  @Flag(help: "Keep data in memory only.") var memory = false
+  @Option(help: "The folder that keeps the data. Default: ./.cloudburst.") var data: String?
+  @Option(help: "How many executor processes.") var executors = 2
+  @Flag(help: "Return once the cluster is ready; it goes on in the background.") var detach = false
+  @Option(name: [.customShort("o"), .long], help: "How to print: text or json.")
+  var output: OutputFormat = .text
+  @Option(help: "How long to wait for the cluster to be ready.") var timeout: TimeLimit?
+
+  var format: OutputFormat { output }
+
+  func validate() throws {
+    guard !(memory && data != nil) else {
+      throw ValidationError("--memory and --data exclude each other")
+    }
+    guard (1...256).contains(executors) else {
+      throw ValidationError("--executors is 1 to 256")
+    }
+    guard port > 0 else { throw ValidationError("--port is 1 to 65535") }
+  }
+
+  func runLocally() async throws -> Output {
+    let arguments = daemonArguments()
+    guard detach else { throw replaceProcess(arguments) }
+    let folder = RunFolder(port: port)
+    if let file = RunFile.read(from: folder), file.isAlive { throw Self.alreadyRuns(file) }
+    try folder.create()
+    var command = ChildProcess.Command(
+      Self.daemon, arguments, environment: Subprocess.environment())
+    command.signalOnParentDeath = nil
+    command.leadsProcessGroup = true
+    let log = try FileDescriptor(
+      opening: folder.logFile, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
+    let output = try Pipe()
+    command.output = output.rawWriter
+    command.errors = log.raw
+    var child = try ChildProcess(command)
+    try waitUntilReady(&child, output.reader(), folder)
+    child.letRun()
+    guard let file = RunFile.read(from: folder) else {
+      throw Failure(.internalError, "the cluster is ready but left no run file")
+    }
+    return Self.banner(file)
+  }
+
+  private func daemonArguments() -> [String] {
+    var arguments = ["dev", "--port", "\(port)", "--executors", "\(executors)"]
+    if memory {
+      arguments.append("--memory")
+    } else {
+      arguments += ["--data", data ?? ".cloudburst"]
+    }
+    return arguments
+  }
+
+  /// The daemon says `ready` on its standard output once calls can run; its end closes the pipe.
+  private func waitUntilReady(
+    _ child: inout ChildProcess, _ output: borrowing FileDescriptor, _ folder: RunFolder
+  ) throws {
+    let limit = timeout?.duration ?? .seconds(20)
+    let deadline = MonotonicClock.now + limit.wholeNanoseconds
+    var poller = ReadyLine()
+    switch poller.wait(for: "ready", on: output, deadline: deadline) {
+    case .found: return
+    case .ended: throw startFailure(try child.waitUntilEnded(), folder)
+    case .late:
+      child.signal(SIGTERM)
+      throw Failure(
+        .timedOut, "the cluster was not ready within \(limit)", hint: "see \(folder.logFile)")
+    }
+  }
+
+  /// The daemon's own words, in the shape that it prints: `error: CODE: message`.
+  private func startFailure(
+    _ status: ChildProcess.ExitStatus, _ folder: RunFolder
+  ) -> Failure {
+    let bytes = (try? Files.contents(of: folder.logFile, bytesMax: 1 << 20)) ?? []
+    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    for line in lines where line.hasPrefix("error: ") {
+      let parts = line.dropFirst(7).split(separator: ": ", maxSplits: 1)
+      if parts.count == 2, let code = ErrorCode(name: String(parts[0])) {
+        let hint = lines.first { $0.hasPrefix("  try:") }?.dropFirst(6)
+        return Failure(
+          code, String(parts[1]),
+          hint: String(hint?.drop { $0 == " " } ?? ""))
+      }
+    }
+    return Failure(
+      .unavailable, "the cluster ended while it started (\(status))", hint: "see \(folder.logFile)")
+  }
+
+  /// In the foreground this process becomes the cluster's, so that signals reach it.
+  private func replaceProcess(_ arguments: [String]) -> Failure {
+    var words: [UnsafeMutablePointer<CChar>?] = ([Self.daemon] + arguments).map { strdup($0) }
+    words.append(nil)
+    execv(Self.daemon, words)
+    return Failure(
+      .fileNotFound, "\(Self.daemon) cannot be started: \(String(cString: strerror(errno)))",
+      hint: "build it: swift build --product cloudburstd")
+  }
+
+  static var daemon: String { ProgramFolder.path + "/cloudburstd" }
+
+  static func alreadyRuns(_ file: RunFile) -> Failure {
+    Failure(
+      .portInUse, "a cluster runs at \(file.endpoint) already (process \(file.processID))",
+      hint: "cbctl dev stop, or choose another --port")
+  }
+
+  static func banner(_ file: RunFile) -> Output {
+    let data = file.dataFolder.map { "\($0) (kept)" } ?? "in memory (gone at stop)"
+    return Output(
+      json: .object([
+        "endpoint": .string(file.endpoint), "dataFolder": file.dataFolder.map(AnyValue.string),
+        "processID": .integer(Int64(file.processID)),
+        "executors": .integer(Int64(file.executors)),
+      ]),
+      text: table([
+        ["endpoint", file.endpoint], ["data", data], ["executors", "\(file.executors)"],
+        [
+          "stop",
+          "cbctl dev stop\(file.endpoint == CloudburstClient.defaultEndpoint ? "" : " --endpoint \(file.endpoint)")",
+        ],
+      ]))
+  }
+}
+
+struct DevStop: LocalCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "stop",
+    abstract: "Stop a cluster of this machine: calls in flight finish, writes are synced.",
+    discussion: """
+      Examples:
+        cbctl dev stop
+        cbctl dev stop --endpoint tcp://127.0.0.1:7800
+        cbctl dev stop --all
+      """)
+
+  @OptionGroup var cluster: ClusterOptions
+  @Flag(help: "Every cluster that this user runs on this machine.") var all = false
+
+  var format: OutputFormat { cluster.output }
+
+  func runLocally() async throws -> Output {
+    let folders = all ? RunFolder.all() : [RunFolder(port: try port())]
+    var stopped: [String] = []
+    for folder in folders {
+      guard let file = RunFile.read(from: folder) else { continue }
+      if file.isAlive {
+        try stop(file)
+        stopped.append(file.endpoint)
+      } else {
+        // Left behind by a process that was killed.
+        removeTree(file.sharedMemoryFolder)
+        folder.remove()
+      }
+    }
+    guard all || !stopped.isEmpty else {
+      throw Failure(
+        .clusterNotFound, "no cluster of this machine runs at \(cluster.resolvedEndpoint)",
+        hint: "cbctl dev list")
+    }
+    return Output(
+      json: .map(["stopped": .array(stopped.map(AnyValue.string))]),
+      text: stopped.map { "stopped \($0)" }.joined(separator: "\n"))
+  }
+
+  private func port() throws -> UInt16 {
+    let endpoint = cluster.resolvedEndpoint
+    guard let text = endpoint.split(separator: ":").last, let port = UInt16(text) else {
+      throw Failure(.usage, "\(endpoint) is not an endpoint such as tcp://127.0.0.1:7700")
+    }
+    return port
+  }
+
+  /// Asks by signal and waits for the process's end; a cluster that hangs is killed.
+  private func stop(_ file: RunFile) throws {
+    guard let process = OtherProcess(id: file.processID), file.isAlive else { return }
+    process.signal(SIGTERM)
+    let limit = cluster.timeout?.duration ?? .seconds(15)
+    guard !process.waitUntilEnded(deadline: MonotonicClock.now + limit.wholeNanoseconds) else {
+      return
+    }
+    process.signal(SIGKILL)
+    throw Failure(
+      .timedOut, "process \(file.processID) did not stop in time and was killed",
+      hint: "writes at level durable are safe; others may be lost")
+  }
+}
+
+struct DevList: LocalCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list",
+    abstract: "List the clusters that this user runs on this machine.",
+    discussion: """
+      Example:
+        cbctl dev list
+      """)
+
+  @Option(name: [.customShort("o"), .long], help: "How to print: text or json.")
+  var output: OutputFormat = .text
+
+  var format: OutputFormat { output }
+
+  func runLocally() async throws -> Output {
+    let files = RunFolder.all().compactMap { RunFile.read(from: $0) }
+    let rows = files.map { file in
+      [
+        file.endpoint, file.isAlive ? "running" : "stale", "pid \(file.processID)",
+        file.dataFolder ?? "memory",
+      ]
+    }
+    return Output(
+      json: .array(
+        files.map { file in
+          .object([
+            "endpoint": .string(file.endpoint), "running": .bool(file.isAlive),
+            "processID": .integer(Int64(file.processID)),
+            "dataFolder": file.dataFolder.map(AnyValue.string),
+          ])
+        }), text: table(rows))
+  }
+}
+
+/// Where this very program lies, and its siblings with it.
+enum ProgramFolder {
+  static var path: String {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+    guard count > 0 else { return "." }
+    let program = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return String(program[..<(program.lastIndex(of: "/") ?? program.startIndex)])
+  }
+}
+
+/// Waits for one line on a pipe.
+private struct ReadyLine {
+  enum Outcome { case found, ended, late }
+
+  private var text = ""
+
+  mutating func wait(
+    for line: String, on pipe: borrowing FileDescriptor, deadline: UInt64
+  ) -> Outcome {
+    var item = pollfd(fd: pipe.raw, events: Int16(POLLIN), revents: 0)
+    while true {
+      let now = MonotonicClock.now
+      guard now < deadline else { return .late }
+      let milliseconds = Int32(clamping: (deadline - now) / 1_000_000 + 1)
+      guard poll(&item, 1, milliseconds) != 0 else { return .late }
+      guard let bytes = read(from: pipe) else { return .ended }
+      text += String(decoding: bytes, as: UTF8.self)
+      if text.split(separator: "\n").contains(Substring(line)) { return .found }
+    }
+  }
+
+  /// Nil at the end.
+  private func read(from pipe: borrowing FileDescriptor) -> [UInt8]? {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let outcome = buffer.withUnsafeMutableBytes { try? pipe.read(into: $0) }
+    guard case .bytes(let count)? = outcome else { return nil }
+    return Array(buffer[..<count])
+  }
+}
