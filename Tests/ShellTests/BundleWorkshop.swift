@@ -1,6 +1,7 @@
 import ClusterModel
 import Foundation
 import PluginHost
+import Synchronization
 
 /// A folder in which C bundles are compiled; gone when the test is.
 final class BundleWorkshop {
@@ -76,7 +77,7 @@ final class BundleWorkshop {
       #define DESCRIPTOR &bundle
       #endif
       #ifndef COUNT
-      #define COUNT 4
+      #define COUNT 6
       #endif
       #ifndef FIRST
       #define FIRST "echo"
@@ -131,21 +132,49 @@ final class BundleWorkshop {
         cb_value value = {&byte, 1, CB_ENCODING_RAW, 0};
         return host->result(host, i->call, &value) == CB_OK ? CB_DONE : CB_FAILED;
       }
+      static const cb_host *waiting_host;
+      static cb_call waiting_call;
+      static void finish(const cb_value *value) {
+        waiting_host->result(waiting_host, waiting_call, value);
+        waiting_host->complete(waiting_host, waiting_call);
+      }
+      static void turn(void *context) {
+        cb_value value = {context, 1, CB_ENCODING_RAW, 0};
+        finish(&value);
+      }
+      static cb_outcome later(const cb_host *host, const cb_invocation *i) {
+        static uint8_t byte = 42;
+        waiting_host = host; waiting_call = i->call;
+        return host->post(host, turn, &byte) == CB_OK ? CB_PENDING : CB_FAILED;
+      }
+      static void resume(uint64_t token, cb_status status, const void *reply) {
+        uint8_t bytes[2] = {(uint8_t)token, (uint8_t)status};
+        cb_value value = {bytes, 2, CB_ENCODING_RAW, 0};
+        finish(reply != NULL ? &((const cb_stored *)reply)->value : &value);
+      }
+      static cb_outcome fetch(const cb_host *host, const cb_invocation *i) {
+        waiting_host = host; waiting_call = i->call;
+        cb_status status =
+          host->request(host, i->call, CB_OPERATION_GET, i->arguments[0], 77);
+        return status == CB_OK ? CB_PENDING : CB_FAILED;
+      }
 
       """
     }
 
     private static let tail = """
-      #define FUNCTION(variable, name, body) \\
-        static const cb_function variable = {sizeof(cb_function), 0, CB_TEXT(name), \\
-          CB_TEXT("([UInt8]) -> [UInt8]"), 1, 1, body, NULL};
-      FUNCTION(f0, FIRST, ECHO)
-      FUNCTION(f1, "refuse", refuse)
-      FUNCTION(f2, "store", store)
-      FUNCTION(f3, "stray", stray)
-      static const cb_function *const functions[] = {&f0, &f1, &f2, &f3};
+      #define FUNCTION(variable, name, body, flags) \\
+        static const cb_function variable = {sizeof(cb_function), flags, CB_TEXT(name), \\
+          CB_TEXT("([UInt8]) -> [UInt8]"), 1, 8, body, NULL};
+      FUNCTION(f0, FIRST, ECHO, 0)
+      FUNCTION(f1, "refuse", refuse, 0)
+      FUNCTION(f2, "store", store, 0)
+      FUNCTION(f3, "stray", stray, 0)
+      FUNCTION(f4, "later", later, CB_FUNCTION_ASYNC)
+      FUNCTION(f5, "fetch", fetch, CB_FUNCTION_ASYNC)
+      static const cb_function *const functions[] = {&f0, &f1, &f2, &f3, &f4, &f5};
       static const cb_bundle bundle = {sizeof(cb_bundle), CB_ABI_VERSION, CB_TEXT("test"),
-        CB_TEXT(""), CB_TEXT(""), COUNT, functions, NULL};
+        CB_TEXT(""), CB_TEXT(""), COUNT, functions, resume};
       const cb_bundle *cloudburst_bundle(void) { return DESCRIPTOR; }
 
       """
@@ -155,10 +184,11 @@ final class BundleWorkshop {
 /// Runs calls of loaded bundles and remembers what they asked for.
 struct RecordingHost {
   let services = RecordingServices()
+  let poster = KeepingPoster()
   let host: PluginHost
 
   init() {
-    host = PluginHost(services: services, poster: NoPoster())
+    host = PluginHost(services: services, poster: poster)
   }
 
   func call(_ bundle: LoadedBundle, _ name: String, _ argument: [UInt8]) -> PluginHost.Outcome? {
@@ -172,8 +202,17 @@ struct RecordingHost {
   }
 }
 
-struct NoPoster: TurnPoster {
-  func post(_ turn: PostedTurn) -> Bool { false }
+/// Keeps what was posted until the test runs it.
+final class KeepingPoster: TurnPoster {
+  private let turns = Mutex<[PostedTurn]>([])
+
+  func post(_ turn: PostedTurn) -> Bool {
+    turns.withLock { $0.append(turn) }
+    return true
+  }
+  func runAll() {
+    for turn in turns.withLock({ $0 }) { turn.run() }
+  }
 }
 
 final class RecordingServices: HostServices {
@@ -195,10 +234,15 @@ final class RecordingServices: HostServices {
   func fail(_ call: CallHandle, code: String, message: String) throws(HostRefusal) {
     failures.append("\(code): \(message)")
   }
-  func complete(_ call: CallHandle) throws(HostRefusal) {}
-  func startRead(_ call: CallHandle, key: BorrowedBytes, token: UInt64) throws(HostRefusal) {
-    throw HostRefusal(.unsupported)
+  var completed: [CallHandle] = []
+  func complete(_ call: CallHandle) throws(HostRefusal) {
+    completed.append(call)
   }
+  func startRead(_ call: CallHandle, key: BorrowedBytes, token: UInt64) throws(HostRefusal) {
+    if let refusal { throw refusal }
+    reads.append((String(decoding: key, as: UTF8.self), token))
+  }
+  var reads: [(key: String, token: UInt64)] = []
   func readBlocking(
     _ call: CallHandle, key: BorrowedBytes
   ) throws(HostRefusal) -> StoredView? {

@@ -15,7 +15,7 @@ struct PluginHostTests {
     let bundle = try LoadedBundle(loading: try workshop.build("echo", .body()))
     #expect(bundle.name == "test")
     #expect(bundle.stamp.needsSwift == false)
-    #expect(bundle.functions.map(\.name) == ["echo", "refuse", "store", "stray"])
+    #expect(bundle.functions.map(\.name) == ["echo", "refuse", "store", "stray", "later", "fetch"])
     let host = RecordingHost()
     #expect(host.call(bundle, "echo", [1, 2, 3]) == .done)
     #expect(host.services.results == [[1, 2, 3]])
@@ -45,6 +45,41 @@ struct PluginHostTests {
     #expect(host.call(bundle, "stray", []) == .done)
     #expect(host.services.results == [[UInt8(bitPattern: -1)]])
     #expect(host.services.stored.isEmpty)
+  }
+
+  @Test func aPendingCallEndsInATurnOfTheLoop() throws {
+    let bundle = try LoadedBundle(loading: try workshop.build("later", .body()))
+    #expect(bundle.functions.map(\.concurrency) == [1, 1, 1, 1, 8, 8])
+    let host = RecordingHost()
+    #expect(host.call(bundle, "later", []) == .pending)
+    #expect(host.services.results.isEmpty)
+    host.poster.runAll()
+    #expect(host.services.results == [[42]])
+    #expect(host.services.completed == [1])
+  }
+
+  @Test func aRequestIsAnsweredThroughResume() throws {
+    let bundle = try LoadedBundle(loading: try workshop.build("fetch", .body()))
+    let host = RecordingHost()
+    #expect(host.call(bundle, "fetch", Array("key".utf8)) == .pending)
+    #expect(host.services.reads.map(\.key) == ["key"])
+    let token = try #require(host.services.reads.first?.token)
+    let bytes: [UInt8] = [5, 6]
+    bytes.withUnsafeBytes {
+      let view = StoredView.value(BorrowedValue(encoding: 0, bytes: $0))
+      host.host.resume(bundle, token: token, with: .success(view))
+    }
+    #expect(host.services.results == [[5, 6]])
+    #expect(host.services.completed == [1])
+  }
+
+  @Test func aMissingKeyAndARefusalResumeWithTheirStatus() throws {
+    let bundle = try LoadedBundle(loading: try workshop.build("fetch", .body()))
+    let host = RecordingHost()
+    #expect(host.call(bundle, "fetch", [1]) == .pending)
+    host.host.resume(bundle, token: 77, with: .success(nil))
+    host.host.resume(bundle, token: 77, with: .failure(HostRefusal(.unavailable)))
+    #expect(host.services.results == [[77, 1], [77, UInt8(bitPattern: -5)]])
   }
 
   @Test func twoVersionsLiveSideBySide() throws {
