@@ -1,6 +1,5 @@
 import Glibc
 import Platform
-import Synchronization
 
 /// What one thread of a process runs: sockets, timers and one core, all owned by that thread.
 package protocol NodeLoop: ~Copyable, SendableMetatype {
@@ -48,7 +47,7 @@ package final class RunningLoop: Sendable {
 
 /// Lets one thread wait for the start of another.
 private final class StartGate: Sendable {
-  private let result = Mutex<(any Error)?>(nil)
+  private let result = Locked<(any Error)?>(nil)
   private let event: EventFD
 
   init() throws(PlatformError) { event = try EventFD() }

@@ -59,12 +59,17 @@ struct TimeLimit: ExpressibleByArgument {
 /// A command that asks a cluster; it returns what to print.
 protocol ClusterCommand: AsyncParsableCommand {
   var cluster: ClusterOptions { get }
+  /// What can be said to be wrong without asking anybody.
+  func check() throws
   func run(on cloud: CloudburstClient) async throws -> Output
 }
 
 extension ClusterCommand {
+  func check() throws {}
+
   func runPrinting() async throws {
     let output = try await failing {
+      try check()
       let cloud = try await cluster.connect()
       let output = try await run(on: cloud)
       await cloud.close()

@@ -30,6 +30,11 @@ enum InputWord {
     }
   }
 
+  /// As `init`, reading nothing: what can be told from the word alone.
+  static func check(_ word: String) throws {
+    if word != "-" && !word.hasPrefix("@") { _ = try InputWord(word) }
+  }
+
   var argument: CallArgument {
     switch self {
     case .json(let text): .json(text)

@@ -33,6 +33,10 @@ struct Call: ClusterCommand {
     }
   }
 
+  func check() throws {
+    for word in inputs { try InputWord.check(word) }
+  }
+
   func run(on cloud: CloudburstClient) async throws -> Output {
     let words = try inputs.map(InputWord.init)
     try await checkRawInputs(words, on: cloud)

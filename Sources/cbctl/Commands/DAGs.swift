@@ -32,6 +32,8 @@ struct DAGPut: ClusterCommand {
   @Argument(help: "The DAG's name.") var name: String
   @Argument(help: "The edges, such as 'a -> b; a -> c'.") var edges: String
 
+  func check() throws { _ = try DAG(name, text: edges) }
+
   func run(on cloud: CloudburstClient) async throws -> Output {
     let dag = try DAG(name, text: edges)
     _ = try await cloud.register(dag)

@@ -36,6 +36,8 @@ struct KVPut: ClusterCommand {
   @Option(help: "When the write counts as done: accepted, replicated or durable.")
   var level: LevelWord?
 
+  func check() throws { try InputWord.check(value) }
+
   func run(on cloud: CloudburstClient) async throws -> Output {
     let stored = try InputWord(value).storedValue()
     try await cloud.put(key, encoded: stored, level: level?.level, timeToLive: ttl?.duration)
