@@ -30,10 +30,10 @@ package struct BundleStamp: Hashable, Sendable {
 
   package init(ofFile bytes: [UInt8], path: String) throws(BundleError) {
     let file = try ELFFile(bytes, path: path)
-    guard try file.symbol(CB_ENTRY_SYMBOL) != nil else {
+    guard try file.symbol("cloudburst_bundle") != nil else {
       throw Self.missing(CB_ENTRY_SYMBOL, path)
     }
-    guard let place = try file.symbol(CB_STAMP_SYMBOL) else {
+    guard let place = try file.symbol("cloudburst_stamp") else {
       throw Self.missing(CB_STAMP_SYMBOL, path)
     }
     let needsSwift = try file.neededLibraries().contains("libswiftCore.so")

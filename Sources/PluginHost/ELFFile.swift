@@ -32,14 +32,13 @@ struct ELFFile {
   /// The bytes of an exported symbol that is data in the file; its code if it is a function.
   ///
   /// - Returns: `nil` if the file exports no such symbol.
-  func symbol(_ name: String) throws(BundleError) -> Range<Int>? {
+  func symbol(_ name: StaticString) throws(BundleError) -> Range<Int>? {
     for table in sections where table.type == SectionType.dynamicSymbols {
       var entry = table.range.lowerBound
       while entry + Self.symbolSize <= table.range.upperBound {
         defer { entry += Self.symbolSize }
-        guard let text = string(at: Int(try number(UInt32.self, at: entry)), of: table),
-          text == name
-        else { continue }
+        let offset = Int(try number(UInt32.self, at: entry))
+        guard holds(name, at: offset, of: table) else { continue }
         return try location(ofSymbolAt: entry)
       }
     }
@@ -135,6 +134,17 @@ extension ELFFile {
     else { throw truncated("a symbol of \(size) bytes") }
     let start = section.range.lowerBound + offset
     return start..<(start + size)
+  }
+
+  /// Whether a section's string table holds exactly this text there; compares without copying.
+  private func holds(_ text: StaticString, at offset: Int, of section: Section) -> Bool {
+    guard sections.indices.contains(section.link) else { return false }
+    let table = sections[section.link].range
+    let count = text.utf8CodeUnitCount
+    guard offset >= 0, offset < table.count - count else { return false }
+    let start = table.lowerBound + offset
+    guard bytes[start + count] == 0 else { return false }
+    return (0..<count).allSatisfy { bytes[start + $0] == text.utf8Start[$0] }
   }
 
   /// A NUL-terminated string of the table that a section links to.
