@@ -73,8 +73,8 @@ let shells: [Target] = [
     "ExecutorRuntime",
     [
       "Connections",
-      "Execution", "PluginHost", "CCloudburst", "CloudburstValues", "SharedCache", "ZeroMQ",
-      "Platform", "ClusterModel", "Lattices", "WireProtocol",
+      "Execution", "PluginHost", "SharedCache", "ZeroMQ", "Platform", "CPlatform",
+      "ClusterModel", "Lattices", "WireProtocol",
     ]),
   .layer(
     "NodeRuntime",
@@ -111,7 +111,7 @@ let shells: [Target] = [
 let programs: [Target] = [
   .program(
     "cloudburstd", ["DevCluster", "NodeRuntime", "ClusterModel", "Platform", arguments, logging]),
-  .program("cloudburst-executor", ["ExecutorRuntime", "ClusterModel", "Platform"]),
+  .program("cloudburst-executor", ["ExecutorRuntime"]),
   .program(
     "cbctl",
     [

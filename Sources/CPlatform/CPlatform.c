@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -44,6 +45,8 @@ int cb_signalfd_read(int fd) {
 int cb_ignore_signal(int signal_number) {
   return signal(signal_number, SIG_IGN) == SIG_ERR ? -1 : 0;
 }
+
+int cb_line_buffer_output(void) { return setvbuf(stdout, NULL, _IOLBF, 0); }
 
 pid_t cb_gettid(void) { return (pid_t)syscall(SYS_gettid); }
 

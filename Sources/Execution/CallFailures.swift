@@ -15,18 +15,21 @@ extension Failure {
       hint: "put it under several keys and return their names")
   }
 
-  /// What a body gave as its end, in the platform's words. Its own codes stay readable in the text.
-  static func ofBody(code: String, _ message: String) -> Failure {
+  /// What a body gave as its end, in the platform's words. Codes that only the platform may use, and
+  /// an author's own, are failures of the function and stay readable in the text.
+  static func ofBody(code name: String, _ message: String) -> Failure {
     let message = message.cut(to: Limits.failureDetailBytesMax)
-    switch code {
-    case "USER_ERROR": return Failure(.functionFailed, message)
-    case "BAD_ARGUMENT": return Failure(.badArgument, message)
-    case "SETUP_FAILED": return Failure(.setUpFailed, message)
-    case "RESULT_UNENCODABLE":
-      return Failure(.functionFailed, "the result cannot be encoded: \(message)")
-    default: return Failure(.functionFailed, "\(code.cut(to: 128)): \(message)")
+    guard let code = ErrorCode(name: name), bodyCodes.contains(code) else {
+      return Failure(.functionFailed, "\(name.cut(to: 128)): \(message)")
     }
+    return Failure(code, message)
   }
+
+  private static let bodyCodes: Set<ErrorCode> = [
+    .functionFailed, .badArgument, .setUpFailed, .badRequest, .keyInvalid, .keyReserved,
+    .valueTooLarge, .keyNotFound, .lattice, .conflict, .unavailable, .overloaded,
+    .deadlineExceeded, .cancelled, .internalError,
+  ]
 }
 
 extension String {

@@ -1,1 +1,4 @@
-// The program is assembled here.
+import ExecutorRuntime
+import Glibc
+
+exit(ExecutorProgram.run(Array(CommandLine.arguments.dropFirst())))

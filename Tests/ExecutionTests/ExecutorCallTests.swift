@@ -76,9 +76,11 @@ import WireProtocol
   }
 
   @Test(arguments: [
-    ("USER_ERROR", ErrorCode.functionFailed, "no"),
+    ("FUNCTION_FAILED", ErrorCode.functionFailed, "no"),
     ("BAD_ARGUMENT", .badArgument, "no"),
-    ("SETUP_FAILED", .setUpFailed, "no"),
+    ("SET_UP_FAILED", .setUpFailed, "no"),
+    ("KEY_RESERVED", .keyReserved, "no"),
+    ("EXECUTOR_LOST", .functionFailed, "EXECUTOR_LOST: no"),
     ("OUT_OF_STOCK", .functionFailed, "OUT_OF_STOCK: no"),
   ])
   func bodysFailureIsTranslated(code: String, expected: ErrorCode, message: String) {
@@ -97,7 +99,7 @@ import WireProtocol
     var driver = ExecutorDriver()
     driver.startBody()
     let text = String(repeating: "é", count: Limits.failureDetailBytesMax)
-    let failure = driver.step(.stageEnded(.failed(code: "USER_ERROR", message: text))).result?
+    let failure = driver.step(.stageEnded(.failed(code: "FUNCTION_FAILED", message: text))).result?
       .failure
     #expect(failure?.message.utf8.count == Limits.failureDetailBytesMax)
     #expect(failure?.message.allSatisfy { $0 == "é" } == true)
@@ -147,7 +149,7 @@ import WireProtocol
     dag.stages = [stage("a"), stage("b", upstream: [0]), stage("c", upstream: [1])]
     _ = driver.step(.dispatched(dag, number: 1))
     _ = driver.endBody([1])
-    let effects = driver.step(.stageEnded(.failed(code: "USER_ERROR", message: "no")))
+    let effects = driver.step(.stageEnded(.failed(code: "FUNCTION_FAILED", message: "no")))
     #expect(effects.run == nil)
     #expect(effects.result?.failure?.function == "b")
   }

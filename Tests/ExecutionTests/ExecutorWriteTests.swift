@@ -61,7 +61,7 @@ import WireProtocol
     var driver = ExecutorDriver()
     driver.startBody()
     _ = driver.step(.write(put("x", "1")))
-    let effects = driver.step(.stageEnded(.failed(code: "USER_ERROR", message: "no")))
+    let effects = driver.step(.stageEnded(.failed(code: "FUNCTION_FAILED", message: "no")))
     #expect(effects.writes?.0.writes.count == 1)
     #expect(effects.result?.awaitsRelease == true)
   }

@@ -12,6 +12,7 @@ int cb_eventfd(void);                        /* non-blocking, close-on-exec, cou
 int cb_signalfd(const int *signals, size_t count); /* blocks them in the calling thread first */
 int cb_signalfd_read(int fd);                /* the signal's number; EAGAIN when none is pending */
 int cb_ignore_signal(int signal_number);
+int cb_line_buffer_output(void);             /* C's stdout, also where it is no terminal */
 pid_t cb_gettid(void);
 int cb_set_thread_name(const char *name);    /* the calling thread's; at most 15 bytes are kept */
 int cb_set_process_title(const char *name);  /* what `ps -o comm` shows; at most 15 bytes */

@@ -1,0 +1,73 @@
+import CPlatform
+import ClusterModel
+import Glibc
+import Platform
+import WireProtocol
+import ZeroMQ
+
+/// What the program does from its command line to its exit code.
+package enum ExecutorProgram {
+  /// Descriptor of the answer to `--probe` where no file is named.
+  private static let answerDescriptor: Int32 = 3
+
+  package static func run(_ arguments: [String]) -> Int32 {
+    do {
+      switch try ExecutorCommand(arguments: arguments) {
+      case .help:
+        write(ExecutorCommand.usage, to: STDOUT_FILENO)
+        return 0
+      case .probe(let path, let answer):
+        prepareOutput()
+        try send(BundleProbe.record(ofFileAt: path).encoded(), toFile: answer)
+        return 0
+      case .run(let configuration):
+        prepareOutput()
+        return try serve(configuration)
+      }
+    } catch let failure as Failure {
+      write("cloudburst-executor: \(failure)\n", to: STDERR_FILENO)
+      return failure.code.exitCode
+    } catch {
+      write("cloudburst-executor: \(error)\n", to: STDERR_FILENO)
+      return ErrorCode.unavailable.exitCode
+    }
+  }
+
+  private static func serve(_ configuration: ExecutorConfiguration) throws -> Int32 {
+    let loop = try ExecutorLoop(configuration, in: Context(socketsMax: 16))
+    switch try loop.run() {
+    case .retired, .stopped: return 0
+    case .lostAgent(let reason):
+      write("cloudburst-executor: \(configuration.identity): \(reason)\n", to: STDERR_FILENO)
+      return ErrorCode.unavailable.exitCode
+    }
+  }
+
+  /// The functions' output goes line by line, so that a crash loses none and lines do not mix.
+  private static func prepareOutput() {
+    cb_line_buffer_output()
+    Signals.ignoreBrokenPipes()
+  }
+
+  private static func send(_ record: Bytes, toFile path: String?) throws {
+    if let path {
+      try Files.writeAtomically(Array(record), to: path)
+    } else {
+      let answer = FileDescriptor(owning: answerDescriptor)
+      let outcome: Result<Void, PlatformError> = record.withUnsafeBytes { bytes in
+        do throws(PlatformError) {
+          return .success(try answer.write(bytes))
+        } catch {
+          return .failure(error)
+        }
+      }
+      try outcome.get()
+    }
+  }
+
+  private static func write(_ text: String, to descriptor: Int32) {
+    var text = text
+    // Nobody can be told that standard error is closed.
+    _ = text.withUTF8 { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+  }
+}

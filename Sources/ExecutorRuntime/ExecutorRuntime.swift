@@ -1,1 +1,0 @@
-// The ExecutorRuntime layer: see docs/architecture.md.
