@@ -155,6 +155,12 @@ let tests: [Target] = [
       "CloudburstClient", "CloudburstValues", "ControlProtocol", "ClusterModel", "Lattices",
       "Platform", "WireProtocol", "ZeroMQ", protobuf,
     ]),
+  .tests(
+    "ExecutorRuntimeTests",
+    [
+      "ExecutorRuntime", "cloudburst-executor", "Connections", "SharedCache", "ZeroMQ", "Platform",
+      "ClusterModel", "Lattices", "WireProtocol",
+    ]),
   .tests("SimulationTests", ["Simulation", "ClusterModel"]),
   .tests("HouseRulesTests", ["ClusterModel"]),
   .tests("EndToEndTests", ["CloudburstClient", "CloudburstValues", "ClusterModel", "Platform"]),
