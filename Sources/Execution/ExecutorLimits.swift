@@ -1,3 +1,5 @@
+import ClusterModel
+
 /// What one executor holds and for how long.
 package struct ExecutorLimits: Sendable {
   /// Bytes of writes a call gathers before they are sent without waiting for its end.
@@ -19,14 +21,4 @@ package struct ExecutorLimits: Sendable {
 
   var flushNanoseconds: UInt64 { flushInterval.wholeNanoseconds }
   var requestRetryNanoseconds: UInt64 { requestRetryInterval.wholeNanoseconds }
-}
-
-extension Duration {
-  /// Saturates; never negative.
-  package var wholeNanoseconds: UInt64 {
-    let (seconds, attoseconds) = components
-    guard seconds >= 0, attoseconds >= 0 else { return 0 }
-    let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-    return overflow ? .max : whole + UInt64(attoseconds / 1_000_000_000)
-  }
 }
