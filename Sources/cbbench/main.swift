@@ -1,1 +1,0 @@
-// The benchmark program is assembled here.
