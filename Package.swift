@@ -51,7 +51,7 @@ let cores: [Target] = [
   .layer("KeyValueStore", ["ClusterModel", "Lattices", "WireProtocol"]),
   .layer("Caching", ["ClusterModel", "Lattices", "WireProtocol"]),
   .layer("Execution", ["ClusterModel", "CloudburstValues", "Lattices", "WireProtocol"]),
-  .layer("Scheduling", ["ClusterModel", "WireProtocol"]),
+  .layer("Scheduling", ["ClusterModel", "Lattices", "WireProtocol"]),
   .layer("Supervision", ["ClusterModel", "WireProtocol"]),
 ]
 
@@ -141,7 +141,7 @@ let tests: [Target] = [
     "ExecutionTests",
     ["Execution", "CloudburstValues", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests("SupervisionTests", ["Supervision", "ClusterModel", "WireProtocol"]),
-  .tests("SchedulingTests", ["Scheduling", "ClusterModel", "WireProtocol"]),
+  .tests("SchedulingTests", ["Scheduling", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests(
     "ShellTests",
     [

@@ -37,11 +37,20 @@ package enum ReservedKeys {
   /// A set lattice with the names of all DAGs.
   package static let dagIndex = Key("_cb/dags")
 
+  /// Eight bytes, little-endian: the number of changes the registry has seen.
+  package static let registryVersion = Key("_cb/registry-version")
+  /// What the keys of all stored intents begin with.
+  package static let intentPrefix = Key("_cb/intent/")
+
   package static func function(_ name: String) -> Key { Key("_cb/function/\(name)") }
   package static func dag(_ name: String) -> Key { Key("_cb/dag/\(name)") }
   package static func bundle(_ digest: ContentDigest) -> Key { Key("_cb/bundle/\(digest.hex)") }
   package static func bundleChunk(_ digest: ContentDigest, _ number: Int) -> Key {
     Key("_cb/bundle/\(digest.hex)/\(number)")
+  }
+  /// What the keys of a bundle's chunks begin with.
+  package static func bundleChunks(_ digest: ContentDigest) -> Key {
+    Key("_cb/bundle/\(digest.hex)/")
   }
   /// Where a submitted call's result is kept.
   package static func future(_ id: InvocationID) -> Key { Key("_cb/future/\(id)") }

@@ -1,1 +1,0 @@
-// The Scheduling layer: see docs/architecture.md.
