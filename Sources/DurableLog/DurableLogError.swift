@@ -1,0 +1,22 @@
+package import ClusterModel
+
+/// What the log, or the disk below it, refused.
+package struct DurableLogError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// `dataLocked`, `dataFormat` or `storageFailed`.
+  package let code: ErrorCode
+  /// What was being done, as a phrase after "while".
+  package let doing: String
+  package let reason: String
+
+  package var description: String { "\(reason) while \(doing)" }
+
+  package var failure: Failure {
+    switch code {
+    case .dataLocked:
+      Failure(code, description, hint: "stop the other cluster, or name another data folder")
+    case .dataFormat:
+      Failure(code, description, hint: "use a version at least as new, or another data folder")
+    default: Failure(code, description)
+    }
+  }
+}

@@ -1,0 +1,157 @@
+import ClusterModel
+import DurableLog
+import Foundation
+import Lattices
+import Testing
+import WireProtocol
+
+/// A folder of its own under the system's temporary one, removed at the end.
+final class TemporaryFolder {
+  let url = FileManager.default.temporaryDirectory.appending(path: "data-\(UUID().uuidString)")
+  var path: String { url.path }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+}
+
+struct DurableLogTests {
+  private let folder = TemporaryFolder()
+
+  private func value(_ text: String, stamp: UInt64) -> Record {
+    Record(
+      lattice: .lastWriterWins, version: Version(generation: 0, stamp: stamp),
+      payload: Bytes(text: text))
+  }
+
+  private func write(_ log: DurableLog, _ records: [(String, Record)]) throws {
+    try log.writeSynced(records.map { (key: Key($0.0), envelope: $0.1.encoded()) })
+  }
+
+  private func contents(_ log: DurableLog) throws -> [String: Record] {
+    var contents: [String: Record] = [:]
+    try log.forEach { key, record in contents[key.description] = record }
+    return contents
+  }
+
+  /// What a process that is killed now leaves behind: the files as they are.
+  private func copyAsKilled() throws -> TemporaryFolder {
+    let copy = TemporaryFolder()
+    try FileManager.default.copyItem(at: folder.url, to: copy.url)
+    return copy
+  }
+
+  @Test func whatWasSyncedIsThereAfterTheProcessIsKilled() throws {
+    let log = try DurableLog(folder: folder.path)
+    try write(log, [("a", value("1", stamp: 1)), ("b", value("2", stamp: 2))])
+    let killed = try copyAsKilled()
+    let reopened = try DurableLog(folder: killed.path)
+    #expect(try contents(reopened).mapValues(\.payload.text) == ["a": "1", "b": "2"])
+    withExtendedLifetime(log) {}
+  }
+
+  @Test func whatWasSyncedIsThereAfterAnOrderlyEnd() throws {
+    do {
+      let log = try DurableLog(folder: folder.path)
+      try write(log, [("a", value("1", stamp: 1))])
+    }
+    #expect(try contents(DurableLog(folder: folder.path)).count == 1)
+  }
+
+  @Test func anOlderStateWrittenLaterDoesNotWin() throws {
+    let log = try DurableLog(folder: folder.path)
+    try write(log, [("a", value("new", stamp: 9))])
+    try write(log, [("a", value("old", stamp: 1))])
+    #expect(try contents(log)["a"]?.payload.text == "new")
+  }
+
+  @Test func piecesOfASetAreJoinedBeforeAndAfterTheRestart() throws {
+    do {
+      let log = try DurableLog(folder: folder.path)
+      for element in ["c", "a", "b"] {
+        let set = GrowSet([Bytes(text: element)]).serialized()[...]
+        try write(log, [("s", Record(lattice: .set, payload: set))])
+      }
+      let joined = try #require(try contents(log)["s"])
+      #expect(try GrowSet(serialized: joined.payload).count == 3)
+    }
+    let joined = try #require(try contents(DurableLog(folder: folder.path))["s"])
+    #expect(try GrowSet(serialized: joined.payload).elements.map(\.text) == ["a", "b", "c"])
+  }
+
+  @Test func aTombstoneTakesThePlaceOfItsValue() throws {
+    let log = try DurableLog(folder: folder.path)
+    try write(log, [("a", value("1", stamp: 1))])
+    try write(log, [("a", .tombstone(Version(generation: 1, stamp: 2)))])
+    #expect(try contents(log)["a"]?.isTombstone == true)
+  }
+
+  @Test func aFolderInUseIsLockedAndSaysByWhom() throws {
+    let log = try DurableLog(folder: folder.path)
+    let error = #expect(throws: DurableLogError.self) { try DurableLog(folder: folder.path) }
+    #expect(error?.code == .dataLocked)
+    #expect(error?.reason.contains("\(ProcessInfo.processInfo.processIdentifier)") == true)
+    withExtendedLifetime(log) {}
+  }
+
+  @Test func aNewerFormatIsRefusedUntouched() throws {
+    _ = try DurableLog(folder: folder.path)
+    let file = folder.url.appending(path: "FORMAT")
+    try Data("cloudburst 2\n".utf8).write(to: file)
+    let error = #expect(throws: DurableLogError.self) { try DurableLog(folder: folder.path) }
+    #expect(error?.code == .dataFormat)
+    #expect(try String(contentsOf: file, encoding: .utf8) == "cloudburst 2\n")
+  }
+
+  @Test func aFolderWithAnotherFormatFileIsRefused() throws {
+    try FileManager.default.createDirectory(at: folder.url, withIntermediateDirectories: true)
+    try Data("something else".utf8).write(to: folder.url.appending(path: "FORMAT"))
+    let error = #expect(throws: DurableLogError.self) { try DurableLog(folder: folder.path) }
+    #expect(error?.code == .dataFormat)
+  }
+
+  @Test func aPathThatIsAFileIsRefused() throws {
+    try Data("x".utf8).write(to: folder.url)
+    let error = #expect(throws: DurableLogError.self) { try DurableLog(folder: folder.path) }
+    #expect(error?.code == .storageFailed)
+  }
+
+  @Test func aDamagedLogIsReportedNotServed() throws {
+    let log = try DurableLog(folder: folder.path)
+    for number in 0..<300 {
+      try write(log, [("key\(number)", value(String(repeating: "x", count: 500), stamp: 1))])
+    }
+    let killed = try copyAsKilled()
+    let files = try FileManager.default.contentsOfDirectory(
+      at: killed.url.appending(path: "log"), includingPropertiesForKeys: nil)
+    let journal = try #require(files.first { $0.pathExtension == "log" })
+    var bytes = try Data(contentsOf: journal)
+    bytes[bytes.count / 4] ^= 0xFF
+    try bytes.write(to: journal)
+    let error = #expect(throws: DurableLogError.self) {
+      _ = try contents(DurableLog(folder: killed.path)).count
+    }
+    #expect(error?.code == .storageFailed)
+    withExtendedLifetime(log) {}
+  }
+
+  @Test func aRecordCutOffAtTheEndIsLeftOut() throws {
+    let log = try DurableLog(folder: folder.path)
+    try write(log, [("a", value("1", stamp: 1))])
+    try write(log, [("b", value(String(repeating: "x", count: 500), stamp: 1))])
+    let killed = try copyAsKilled()
+    let files = try FileManager.default.contentsOfDirectory(
+      at: killed.url.appending(path: "log"), includingPropertiesForKeys: nil)
+    let journal = try #require(files.first { $0.pathExtension == "log" })
+    let bytes = try Data(contentsOf: journal)
+    try bytes.dropLast(100).write(to: journal)
+    #expect(try Array(contents(DurableLog(folder: killed.path)).keys) == ["a"])
+    withExtendedLifetime(log) {}
+  }
+
+  @Test func aReopenedLogHoldsWhatItHeldAndTakesWrites() throws {
+    let log = try DurableLog(folder: folder.path)
+    try write(log, [("a", value("1", stamp: 1))])
+    try log.reopen()
+    try write(log, [("b", value("2", stamp: 1))])
+    #expect(try contents(log).count == 2)
+  }
+}
