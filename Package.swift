@@ -67,7 +67,7 @@ let shells: [Target] = [
   .layer("Connections", ["ZeroMQ", "Platform", "WireProtocol", "ClusterModel"]),
   .layer("ZeroMQ", ["CZeroMQ", "CPlatform", "Platform", "ClusterModel"]),
   .layer("SharedCache", ["CLMDB", "CPlatform", "Platform", "ClusterModel", "WireProtocol"]),
-  .layer("DurableLog", ["CRocksDB", "ClusterModel", "Lattices", "WireProtocol"]),
+  .layer("DurableLog", ["CRocksDB", "Platform", "ClusterModel", "WireProtocol"]),
   .layer("PluginHost", ["CCloudburst", "Platform", "ClusterModel"]),
   .layer(
     "ExecutorRuntime",
@@ -146,8 +146,8 @@ let tests: [Target] = [
     "ShellTests",
     [
       "Connections", "ZeroMQ", "CZeroMQ", "Platform", "CPlatform", "SharedCache", "DurableLog",
-      "PluginHost",
-      "ContentHash", "ClusterModel", "Lattices", "WireProtocol",
+      "PluginHost", "NodeRuntime", "KeyValueStore", "ControlProtocol",
+      "ContentHash", "ClusterModel", "Lattices", "WireProtocol", logging, protobuf,
     ]),
   .tests(
     "ClientTests",

@@ -1,4 +1,5 @@
 import ClusterModel
+import WireProtocol
 
 /// What one shard holds at most, and how long it puts things off.
 package struct StorageLimits: Equatable, Sendable {
@@ -7,7 +8,7 @@ package struct StorageLimits: Equatable, Sendable {
   /// Keys of one request; more are refused with `BAD_REQUEST`.
   package var tuplesPerRequestMax = 1024
   /// Records of one answer; keys beyond it fail with `OVERLOADED`, to be asked for on their own.
-  package var answerBytesMax = Limits.frameBytesMax
+  package var answerBytesMax = Limits.valueBytesMax + Record.headerByteCount
   /// Keys of a page of LIST; a longer page asked for is cut to this.
   package var listPageKeysMax = 1000
   /// Records one LIST looks at before it answers with what it has, so that other requests get in.
@@ -25,8 +26,8 @@ package struct StorageLimits: Equatable, Sendable {
   package var pushWindowFramesMax: UInt64 = 64
   /// Records of one push frame.
   package var pushTuplesMax = 256
-  /// A push frame is sent once it holds this much.
-  package var pushFrameBytesMax = 1 << 20
+  /// A push frame is sent once it holds this much; so it is at most this and one value long.
+  package var pushFrameBytesMax = 256 << 10
   /// A subscribed cache hears at least this often where its stream stands.
   package var heartbeatInterval = Duration.seconds(1)
   /// Requests that wait for the log; more durable writes are refused with `OVERLOADED`.

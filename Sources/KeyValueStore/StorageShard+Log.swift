@@ -73,6 +73,9 @@ extension StorageShard {
     return nil
   }
 
+  /// Nothing waits for the log, and no write of any level is missing in it.
+  package var isLogSettled: Bool { log.isIdle && log.isEmpty }
+
   /// Notes that the log lacks the entry as it is now.
   mutating func noteForLog(_ entry: Int) {
     guard configuration.hasLog else { return }

@@ -72,8 +72,7 @@ extension StorageShard {
   }
 
   static func keyInvalid(_ key: Key) -> Failure {
-    Failure(
-      .keyInvalid, "a key is 1 to \(Limits.keyBytesMax) bytes of UTF-8, not \(key.bytes.count) bytes"
-    )
+    let found = "this one has \(key.bytes.count) bytes"
+    return Failure(.keyInvalid, "a key is 1 to \(Limits.keyBytesMax) bytes of UTF-8; \(found)")
   }
 }

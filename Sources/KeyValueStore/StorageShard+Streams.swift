@@ -141,7 +141,7 @@ extension StorageShard {
     peers[peer]?.pending = []
     var batch: [KeyTuple] = []
     var bytes = 0
-    for (index, update) in pending.enumerated() {
+    for update in pending {
       if update.kind == .subscription, !isWindowOpen(of: peer) {
         peers[peer]?.pending.append(update)
         continue
@@ -154,12 +154,12 @@ extension StorageShard {
       }
       batch.append(self.update(entry, at: now))
       bytes += table[entry].envelope.count
-      let isFull = batch.count >= limits.pushTuplesMax || bytes >= limits.pushFrameBytesMax
-      if isFull || index == pending.count - 1 {
-        push(batch, to: peer, into: &effects)
-        batch = []
-        bytes = 0
+      guard batch.count >= limits.pushTuplesMax || bytes >= limits.pushFrameBytesMax else {
+        continue
       }
+      push(batch, to: peer, into: &effects)
+      batch = []
+      bytes = 0
     }
     if !batch.isEmpty { push(batch, to: peer, into: &effects) }
   }

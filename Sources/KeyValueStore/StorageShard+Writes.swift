@@ -165,7 +165,8 @@ extension StorageShard {
     let growth = record.payload.count + key.bytes.count + Record.headerByteCount
     guard table.byteCount + growth <= limits.storedBytesMax else {
       throw Failure(
-        .overloaded, "the store holds its limit of \(limits.storedBytesMax) bytes: delete something")
+        .overloaded, "the store holds its limit of \(limits.storedBytesMax) bytes: delete something"
+      )
     }
   }
 

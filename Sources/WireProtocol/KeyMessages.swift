@@ -117,6 +117,10 @@ package struct KeyRequest: WireMessage {
 }
 
 /// The answer to a `KeyRequest`; also the body of `push` and `watchEvent` frames.
+///
+/// Pushes are numbered from 1 after each hello. Their tuples always hold a record, of a deleted key
+/// its tombstone. A push without tuples repeats the last number: where the stream stands. A
+/// subscribed cache acknowledges with `streamAcknowledged`; after a gap it fetches again what it holds.
 package struct KeyResponse: WireMessage {
   package var type = KeyRequestType.get
   package var tuples: [KeyTuple] = []
@@ -161,6 +165,9 @@ package struct KeyResponse: WireMessage {
 /// Asks for every change of a key from a known version on. The frame's number names the watch in
 /// its events and in `unwatch`. The first event is the state now, where it is later than `known`
 /// or absent; afterwards each event is the whole state, and bursts are coalesced to the latest.
+///
+/// Also the body of an `unwatch` by which a cache ends its subscription to `key`; an `unwatch` without
+/// a body ends the watch of the frame's number.
 package struct WatchRequest: WireMessage {
   package var key = Key(trusted: [])
   package var known = Version.none

@@ -145,7 +145,9 @@ extension [StorageShard.Effect] {
     compactMap { if case .push(_, let number, _) = $0 { number } else { nil } }
   }
   var events: [KeyTuple] {
-    compactMap { if case .watchEvent(let response, _, _) = $0 { response.tuples.first } else { nil } }
+    compactMap {
+      if case .watchEvent(let response, _, _) = $0 { response.tuples.first } else { nil }
+    }
   }
   var refusals: [Failure] {
     compactMap { if case .refuse(let failure, _, _) = $0 { failure } else { nil } }

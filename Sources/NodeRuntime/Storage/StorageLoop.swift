@@ -1,0 +1,224 @@
+import ClusterModel
+import Connections
+import DurableLog
+import KeyValueStore
+package import Logging
+package import Platform
+import WireProtocol
+package import ZeroMQ
+
+package enum StorageMessage: Sendable {
+  /// Answer what is under way, sync, close the log, then end the loop.
+  case stop
+  /// From the loop's own log thread.
+  case committed
+  case commitFailed(reason: String)
+}
+
+/// Runs a `StorageShard` over sockets, with a log thread beside it where there is a data folder.
+package struct StorageLoop: NodeLoop, ~Copyable {
+  let configuration: StorageConfiguration
+  let mailbox: Mailbox<StorageMessage>
+  let logger: Logger
+  var shard: StorageShard
+  var listener: Listener
+  private var poller = Poller()
+  private let log: LogWriter?
+  /// Reused from turn to turn.
+  private var effects: [StorageShard.Effect] = []
+  /// Monotonic; set once the loop is told to stop.
+  private var stopDeadline: UInt64?
+
+  /// Frames taken before effects of other sources get their turn.
+  static let framesPerTurnMax = 256
+
+  /// For `StorageMessage`: a stop and the outcome of the one commit under way, with room to spare.
+  package static func mailbox() throws(PlatformError) -> Mailbox<StorageMessage> {
+    try Mailbox(countMax: 16)
+  }
+
+  /// Opens the log and takes over what it holds, then listens.
+  ///
+  /// - Parameter onBound: told the endpoints to dial, with the ports the system chose.
+  /// - Throws: `Failure` (`DATA_LOCKED`, `DATA_FORMAT`, `STORAGE_FAILED`), `ZeroMQError`.
+  package init(
+    _ configuration: StorageConfiguration, mailbox: Mailbox<StorageMessage>, in context: Context,
+    logger: Logger, onBound: ([String]) -> Void = { _ in }
+  ) throws {
+    var shard = StorageShard(
+      .init(
+        actor: configuration.incarnation.number, hasLog: configuration.dataFolder != nil,
+        defaultLevel: configuration.defaultLevel, limits: configuration.limits))
+    let log = try Self.openLog(of: configuration, into: &shard, outcomes: mailbox, logger)
+    var limits = Listener.Limits()
+    limits.peersMax = configuration.peersMax
+    do {
+      listener = try Listener(
+        on: configuration.endpoints, cluster: configuration.cluster, in: context, limits: limits)
+    } catch {
+      log?.stop()
+      throw error
+    }
+    self.log = log
+    self.configuration = configuration
+    self.mailbox = mailbox
+    self.logger = logger
+    self.shard = shard
+    onBound(listener.endpoints)
+  }
+
+  private static func openLog(
+    of configuration: StorageConfiguration, into shard: inout StorageShard,
+    outcomes: Mailbox<StorageMessage>, _ logger: Logger
+  ) throws -> LogWriter? {
+    guard let folder = configuration.dataFolder else { return nil }
+    let log: DurableLog
+    let now = Self.now()
+    do throws(DurableLogError) {
+      log = try DurableLog(folder: folder)
+      try log.forEach { key, record in shard.restore(record, under: key, at: now) }
+    } catch {
+      throw error.failure
+    }
+    logger.info("restored \(shard.statistics.keys) keys from \(folder)")
+    return try LogWriter(log) { outcome in
+      let message: StorageMessage =
+        switch outcome {
+        case .committed: .committed
+        case .failed(let reason): .commitFailed(reason: reason)
+        }
+      let isTaken = outcomes.tryPost(message)
+      precondition(isTaken, "one commit is under way at a time")
+    }
+  }
+
+  package mutating func run() throws {
+    defer { log?.stop() }
+    _ = poller.watch(descriptor: mailbox.descriptor)
+    _ = try listener.watch(in: &poller)
+    while !isDone(at: MonotonicClock.now) {
+      let deadlines = [listener.deadline, shard.nextDeadline, stopDeadline]
+      _ = try poller.wait(until: deadlines.compactMap { $0 }.min())
+      try turn(at: Self.now())
+    }
+  }
+
+  private mutating func turn(at now: StorageShard.Now) throws {
+    var messages: [StorageMessage] = []
+    mailbox.drain(into: &messages)
+    for message in messages { take(message, at: now) }
+    try takeFrames(at: now)
+    if let due = shard.nextDeadline, due <= now.monotonic { step(.timerFired, at: now) }
+    try perform()
+    try listener.tend(now: now.monotonic)
+  }
+
+  private mutating func take(_ message: StorageMessage, at now: StorageShard.Now) {
+    switch message {
+    case .stop:
+      let patience = configuration.stopPatience.wholeMicroseconds * 1000
+      stopDeadline = stopDeadline ?? now.monotonic + patience
+    case .committed: step(.committed, at: now)
+    case .commitFailed(let reason):
+      logger.error("the log takes no writes: \(reason)")
+      step(.commitFailed(reason: reason), at: now)
+    }
+  }
+
+  private func isDone(at now: UInt64) -> Bool {
+    guard let stopDeadline else { return false }
+    return shard.isLogSettled || stopDeadline <= now
+  }
+
+  private mutating func takeFrames(at now: StorageShard.Now) throws {
+    for _ in 0..<Self.framesPerTurnMax {
+      switch try listener.next() {
+      case .hello(let peer, let hello):
+        // What the stream of before still had goes out before the welcome that ends it.
+        try perform()
+        try listener.welcome(peer, welcome())
+        step(.connected(peer, role: hello.role), at: now)
+      case .frame(let peer, let frame): try take(frame, from: peer, at: now)
+      case .lost(let peer, _): step(.disconnected(peer), at: now)
+      case nil: return
+      }
+    }
+  }
+
+  private func welcome() -> Welcome {
+    var welcome = Welcome()
+    welcome.cluster = configuration.cluster.number
+    welcome.incarnation = configuration.incarnation
+    welcome.storage = [listener.endpoints[0]]
+    welcome.writeLevel = configuration.defaultLevel
+    welcome.software = configuration.software
+    return welcome
+  }
+
+  private mutating func take(
+    _ frame: Frame, from peer: PeerID, at now: StorageShard.Now
+  ) throws {
+    let number = frame.header.number
+    do {
+      switch frame.header.kind {
+      case .keyRequest where stopDeadline != nil, .watch where stopDeadline != nil:
+        refuse(peer, number, Failure(.stopping, "the store is stopping"))
+      case .keyRequest:
+        let request = try KeyRequest.decode(frame.body)
+        step(.request(request, number: number, from: peer), at: now)
+      case .watch:
+        step(.watch(try WatchRequest.decode(frame.body), number: number, from: peer), at: now)
+      case .unwatch:
+        let key = try WatchRequest.decode(frame.body).key
+        step(.unwatch(key.bytes.isEmpty ? nil : key, number: number, from: peer), at: now)
+      case .streamAcknowledged: step(.streamAcknowledged(number: number, from: peer), at: now)
+      case .controlRequest: try answerControl(frame, from: peer)
+      default:
+        refuse(peer, number, Failure(.badRequest, "a store takes no \(frame.header.kind)"))
+      }
+    } catch let error as WireError {
+      refuse(
+        peer, number, Failure(.badRequest, "a malformed \(frame.header.kind) (\(error))"))
+    }
+  }
+
+  private mutating func step(_ input: StorageShard.Input, at now: StorageShard.Now) {
+    shard.step(input, at: now, into: &effects)
+  }
+
+  private mutating func refuse(_ peer: PeerID, _ number: UInt64, _ failure: Failure) {
+    effects.append(.refuse(failure, number: number, to: peer))
+  }
+
+  private mutating func perform() throws {
+    for effect in effects {
+      switch effect {
+      case .reply(let response, let number, let peer):
+        try send(response.framed(.keyResponse, number: number), number, to: peer)
+      case .refuse(let failure, let number, let peer):
+        try listener.refuse(peer, number: number, failure)
+      case .push(let response, let number, let peer):
+        try send(response.framed(.push, number: number), number, to: peer)
+      case .watchEvent(let response, let number, let peer):
+        try send(response.framed(.watchEvent, number: number), number, to: peer)
+      case .heartbeat(let number, let peer):
+        try send(KeyResponse().framed(.push, number: number), number, to: peer)
+      case .commit(let entries): log?.commit(entries)
+      }
+    }
+    effects.removeAll(keepingCapacity: true)
+  }
+
+  /// A peer that is gone gets nothing: the listener tells of its loss.
+  private mutating func send(_ frame: [UInt8], _ number: UInt64, to peer: PeerID) throws {
+    guard frame.count <= Limits.frameBytesMax else {
+      let failure = Failure(.overloaded, "the answer would be too long: ask for fewer keys")
+      return try listener.refuse(peer, number: number, failure)
+    }
+    _ = try listener.send(frame, to: peer)
+  }
+
+  private static func now() -> StorageShard.Now {
+    StorageShard.Now(wall: WallClock.milliseconds, monotonic: MonotonicClock.now)
+  }
+}
