@@ -51,12 +51,3 @@ package struct StorageLimits: Equatable, Sendable {
     precondition(answerBytesMax >= Limits.valueBytesMax, "the largest value can be answered")
   }
 }
-
-extension Duration {
-  /// Whole nanoseconds; negative durations count as zero.
-  var nanosecondCount: UInt64 {
-    let (seconds, attoseconds) = components
-    return seconds < 0
-      ? 0 : UInt64(seconds) &* 1_000_000_000 &+ UInt64(max(attoseconds, 0)) / 1_000_000_000
-  }
-}

@@ -122,7 +122,7 @@ extension StorageShard {
   mutating func commitFailed(_ reason: String, at now: Now, into effects: inout [Effect]) {
     log.commitFailed()
     logTrouble = LogTrouble(
-      reason: reason, retryAt: now.monotonic &+ limits.logRetryInterval.nanosecondCount)
+      reason: reason, retryAt: now.monotonic &+ limits.logRetryInterval.wholeNanoseconds)
     let failure = Failure(
       .storageFailed, "the write is in memory, but the log did not take it: \(reason)")
     for failed in waiting.takeAll() {

@@ -54,7 +54,7 @@ extension StorageShard {
   mutating func startHeartbeats(for peer: PeerID, at now: Now) {
     subscribers.append(peer)
     if heartbeatDeadline == nil {
-      heartbeatDeadline = now.monotonic &+ limits.heartbeatInterval.nanosecondCount
+      heartbeatDeadline = now.monotonic &+ limits.heartbeatInterval.wholeNanoseconds
     }
   }
 
@@ -63,7 +63,7 @@ extension StorageShard {
       effects.append(.heartbeat(number: peers[peer]?.pushed ?? 0, to: peer))
     }
     heartbeatDeadline =
-      subscribers.isEmpty ? nil : now.monotonic &+ limits.heartbeatInterval.nanosecondCount
+      subscribers.isEmpty ? nil : now.monotonic &+ limits.heartbeatInterval.wholeNanoseconds
   }
 
   func answer(_ key: Key, _ entry: Int?, at now: Now) -> KeyTuple {
@@ -89,7 +89,7 @@ extension StorageShard {
   }
 
   private func period(of kind: Interest.Kind) -> UInt64 {
-    (kind == .subscription ? limits.pushPeriod : limits.watchPeriod).nanosecondCount
+    (kind == .subscription ? limits.pushPeriod : limits.watchPeriod).wholeNanoseconds
   }
 
   /// - Returns: false when the peer's window is closed.

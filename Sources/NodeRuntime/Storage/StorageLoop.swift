@@ -116,7 +116,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
   private mutating func take(_ message: StorageMessage, at now: StorageShard.Now) {
     switch message {
     case .stop:
-      let patience = configuration.stopPatience.wholeMicroseconds * 1000
+      let patience = configuration.stopPatience.wholeNanoseconds
       stopDeadline = stopDeadline ?? now.monotonic + patience
     case .committed: step(.committed, at: now)
     case .commitFailed(let reason):
