@@ -14,6 +14,7 @@ package enum PeerRole: UInt8, CaseIterable, Sendable {
 
 /// The first frame on every connection, from the side that dials.
 package struct Hello: WireMessage {
+  /// Never zero.
   package var protocolVersion: UInt32 = UInt32(FrameHeader.protocolVersion)
   package var role = PeerRole.client
   /// Zero when the dialer does not know the cluster yet (clients).
@@ -40,7 +41,9 @@ package struct Hello: WireMessage {
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
     switch reader.field {
-    case 1: protocolVersion = try reader.uint32()
+    case 1:
+      protocolVersion = try reader.uint32()
+      guard protocolVersion != 0 else { throw .badValue(field: 1) }
     case 2:
       guard let role = PeerRole(rawValue: try reader.uint8()) else {
         throw .badValue(field: 2)

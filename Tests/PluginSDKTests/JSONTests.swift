@@ -54,6 +54,13 @@ struct JSONTests {
     #expect(throws: ValueError.self) { try EncodedValue("AB==").decode(as: [UInt8].self) }
   }
 
+  @Test func aNativeMapWithAKeyTwiceIsNotPrinted() {
+    let map: [UInt8] = [0x09, 2, 0, 0, 0, 1, 0, 0, 0, 0x61, 0x00, 1, 0, 0, 0, 0x61, 0x00]
+    #expect(throws: ValueError(path: ".a", expected: "each key once", found: "it twice")) {
+      try NativeToJSON.convert(map)
+    }
+  }
+
   @Test func rawTurnsIntoWhatItIs() throws {
     let raw = EncodedValue(encoding: .raw, bytes: [1, 2])
     #expect(try raw.converted(to: .native) == EncodedValue([UInt8]([1, 2])))

@@ -57,10 +57,15 @@ public struct NativeToJSON {
 
   private mutating func map(_ reader: inout NativeReader) throws(ValueError) {
     let count = try reader.beginContainer(.map)
+    var keys: Set<String> = []
     append("{")
     for index in 0..<count {
       if index > 0 { append(",") }
-      quoted(try reader.readKey())
+      let key = try reader.readKey()
+      guard keys.insert(key).inserted else {
+        throw ValueError(path: ".\(key)", expected: "each key once", found: "it twice")
+      }
+      quoted(key)
       append(":")
       try value(&reader)
     }
