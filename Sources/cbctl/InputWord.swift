@@ -6,7 +6,8 @@ import Platform
 
 /// One word of a command line that stands for a value: JSON, `ref:KEY`, `@FILE` or `-`.
 enum InputWord {
-  case json(String)
+  /// As the native value it stands for: bundles in other languages need not parse JSON.
+  case json(EncodedValue)
   case reference(String)
   /// A file's bytes, or standard input's, as they are.
   case raw([UInt8], from: String)
@@ -20,13 +21,13 @@ enum InputWord {
     } else if word.hasPrefix("@") {
       self = .raw(try Self.file(String(word.dropFirst())), from: word)
     } else {
-      guard (try? JSONToNative.convert(Array(word.utf8))) != nil else {
+      guard let native = try? JSONToNative.convert(Array(word.utf8)) else {
         throw Failure(
           .badArgument, "\(word) is no JSON",
           hint: "for text write '\(AnyValue.string(word).jsonText)' (with both pairs of quotes), "
             + "for a stored value ref:KEY, for a file @FILE")
       }
-      self = .json(word)
+      self = .json(EncodedValue(encoding: .native, bytes: native))
     }
   }
 
@@ -37,7 +38,7 @@ enum InputWord {
 
   var argument: CallArgument {
     switch self {
-    case .json(let text): .json(text)
+    case .json(let value): .encoded(value)
     case .reference(let key): .reference(key)
     case .raw(let bytes, _): .raw(bytes)
     }
@@ -46,8 +47,7 @@ enum InputWord {
   /// As a value to store: JSON is stored natively, so that functions read it without parsing.
   func storedValue() throws -> EncodedValue {
     switch self {
-    case .json(let text):
-      return try EncodedValue(encoding: .json, bytes: Array(text.utf8)).converted(to: .native)
+    case .json(let value): return value
     case .raw(let bytes, _): return EncodedValue(encoding: .raw, bytes: bytes)
     case .reference(let key):
       throw Failure(
