@@ -103,7 +103,8 @@ package struct Dialer: ~Copyable {
 
   private mutating func take(_ frame: Frame) throws(ZeroMQError) -> Event? {
     switch frame.header.kind {
-    case .heartbeat: return nil
+    // A heartbeat with a number says how far a stream has come: that is the owner's business.
+    case .heartbeat where frame.header.number == 0: return nil
     case .welcome:
       guard let welcome = try? Welcome.decode(frame.body) else { return nil }
       state = .welcome

@@ -109,7 +109,7 @@ package struct Listener: ~Copyable {
       _ = try socket.trySend(answer, to: peer)
       return nil
     }
-    return frame.header.kind == .heartbeat ? nil : .frame(peer, frame)
+    return frame.isProbe ? nil : .frame(peer, frame)
   }
 
   private mutating func greet(_ peer: PeerID, _ frame: Frame) throws(ZeroMQError) -> Event? {
@@ -230,4 +230,10 @@ private func bind(
   var bound: [String] = []
   for endpoint in endpoints { bound.append(try socket.bind(to: endpoint)) }
   return bound
+}
+
+extension Frame {
+  /// A heartbeat without a number only asks whether the peer is there; one with a number says how
+  /// far a stream has come.
+  fileprivate var isProbe: Bool { header.kind == .heartbeat && header.number == 0 }
 }
