@@ -1,1 +1,0 @@
-// The Caching layer: see docs/architecture.md.

@@ -1,0 +1,115 @@
+import ClusterModel
+import WireProtocol
+
+/// A comparison of cached keys with the owner's state.
+struct Verification {
+  /// Zero during the pause after one that failed.
+  let number: UInt64
+  let keys: [Key]
+  /// Monotonic.
+  let deadline: UInt64
+}
+
+/// The owner's stream of updates, and what is done when a part of it may be lost: everything cached
+/// stays readable, and is compared with the owner's state in the background.
+extension NodeCache {
+  mutating func ownerConnected(_ now: Now, _ effects: inout [Effect]) {
+    isConnected = true
+    lastPush = 0
+    verification = nil
+    requeueFlushes { _ in true }
+    resendAllFetches(now, &effects)
+    distrustAll()
+  }
+
+  mutating func resynchronise(upTo number: UInt64) {
+    lastPush = number
+    distrustAll()
+  }
+
+  private mutating func distrustAll() {
+    verifyQueue = []
+    for key in sweep.ring where entries[key]?.isSubscribed == true {
+      entries[key]?.isUnverified = true
+      verifyQueue.append(key)
+    }
+  }
+
+  mutating func take(
+    push: KeyResponse, _ number: UInt64, _ now: Now, _ effects: inout [Effect]
+  ) {
+    defer { effects.append(.acknowledgeStream(number: lastPush)) }
+    guard number > lastPush else { return }
+    if number > lastPush + 1 { resynchronise(upTo: number) }
+    lastPush = number
+    if push.clock != 0 { _ = clock.observe(push.clock, origin: .native, now: now.wall) }
+    for tuple in push.tuples {
+      guard entries[tuple.key] != nil else {
+        // Evicted; the owner may not have heard of it. A fetch under way subscribes anew.
+        if fetches[tuple.key] == nil { effects.append(.unsubscribe(tuple.key.compacted)) }
+        continue
+      }
+      if case .success(let owners) = Self.ownersState(tuple, push) {
+        absorb(owners, tuple.key.compacted, isAnswer: false, &effects)
+      }
+    }
+  }
+
+  /// One request at a time, so that a large cache does not flood its owner.
+  mutating func verifyNext(_ now: Now, _ effects: inout [Effect]) {
+    guard isConnected, verification == nil, !verifyQueue.isEmpty else { return }
+    var keys: [Key] = []
+    var bytes = 0
+    var looked = 0
+    for key in verifyQueue {
+      if let entry = entries[key], entry.isUnverified {
+        let isFull = keys.count >= limits.requestKeysMax
+          || bytes + entry.cost > limits.requestBytesMax
+        if !keys.isEmpty && isFull { break }
+        keys.append(key)
+        bytes += entry.cost
+      }
+      looked += 1
+    }
+    verifyQueue.removeFirst(looked)
+    guard !keys.isEmpty else { return }
+    let number = nextRequest()
+    verification = Verification(
+      number: number, keys: keys,
+      deadline: now.monotonic &+ limits.flushTimeLimitMax.nanosecondCount)
+    effects.append(.request(get(keys), number: number))
+  }
+
+  mutating func verified(_ response: KeyResponse, _ now: Now, _ effects: inout [Effect]) {
+    guard let keys = verification?.keys else { return }
+    verification = nil
+    var again: [Key] = []
+    for (index, key) in keys.enumerated() {
+      guard entries[key] != nil else {
+        effects.append(.unsubscribe(key))
+        continue
+      }
+      let tuple = index < response.tuples.count ? response.tuples[index] : nil
+      switch Self.ownersState(tuple, response) {
+      case .success(let owners): absorb(owners, key, isAnswer: true, &effects)
+      case .failure(let failure):
+        if failure.code.isRetryable || entries[key]?.isDirty == true {
+          again.append(key)
+        } else {
+          drop(key, &effects)
+        }
+      }
+    }
+    guard !again.isEmpty else { return }
+    verifyQueue += again
+    verification = Verification(
+      number: 0, keys: [],
+      deadline: now.monotonic &+ limits.flushRetryPause.nanosecondCount)
+  }
+
+  mutating func giveUpVerification(_ now: Now) {
+    guard let overdue = verification, overdue.deadline <= now.monotonic else { return }
+    verifyQueue += overdue.keys
+    verification = nil
+  }
+}

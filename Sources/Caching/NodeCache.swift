@@ -1,0 +1,223 @@
+package import ClusterModel
+package import WireProtocol
+
+/// The cache of one node: what its executors read and write, between them and the keys' owner.
+///
+/// It knows every record in shared memory by its version, and keeps the bytes only of those it still
+/// has to merge or to send: unacknowledged writes, sets and counters. A loop feeds it inputs and
+/// performs the effects, installs before answers.
+package struct NodeCache {
+  package struct Now: Equatable, Sendable {
+    /// Milliseconds since the epoch.
+    package var wall: UInt64
+    /// Nanoseconds on a clock that never jumps.
+    package var monotonic: UInt64
+
+    package init(wall: UInt64, monotonic: UInt64) {
+      self.wall = wall
+      self.monotonic = monotonic
+    }
+  }
+
+  package enum Input: Equatable, Sendable {
+    /// An executor missed a key, or found it partial or too old.
+    case fetch(CacheFetch, number: UInt64, from: PeerID)
+    /// A call's writes. Numbers ascend for each executor; a repeated one is answered, not applied.
+    case writes(CacheWrites, number: UInt64, from: PeerID)
+    /// The executor is reaped: nobody waits for its answers any more.
+    case executorGone(PeerID)
+    /// The owner has welcomed us: our subscriptions with it are gone, its stream begins at 1.
+    case ownerConnected
+    case ownerLost
+    case response(KeyResponse, number: UInt64)
+    /// The owner refused a whole request.
+    case refused(Failure, number: UInt64)
+    case push(KeyResponse, number: UInt64)
+    /// The number of the last push sent.
+    case heartbeat(number: UInt64)
+    /// The answer to `needsRoom`: one byte a slot, not zero where a reader used a key.
+    case references([UInt8])
+    /// Shared memory had no room for this record; what it held of the key is removed.
+    case notInstalled(Key)
+    /// Shared memory is empty, for a new generation or none: what we have is installed again.
+    case cacheEmptied
+    case tick
+  }
+
+  package enum Effect: Equatable, Sendable {
+    case install(Key, Record)
+    case remove(Key)
+    case fetched(Key, FetchOutcome, number: UInt64, to: PeerID)
+    case applied(number: UInt64, to: PeerID)
+    /// The writes of this frame were not applied.
+    case refuseWrites(Failure, number: UInt64, to: PeerID)
+    /// To the owner; answered by `response` or `refused` with this number.
+    case request(KeyRequest, number: UInt64)
+    case unsubscribe(Key)
+    case acknowledgeStream(number: UInt64)
+    case release(Released.Entry, scheduler: Incarnation)
+    /// All local writes up to this one are acknowledged, or refused and undone.
+    case publish(acknowledgedSequence: UInt64)
+    /// Over the limit: answer with `references` within this turn.
+    case needsRoom
+    /// A `tick` is due after this time.
+    case startTimer(after: Duration)
+  }
+
+  package enum FetchOutcome: Equatable, Sendable {
+    case record(Record)
+    /// In shared memory, the bytes are not here.
+    case resident
+    case absent
+    case failed(Failure)
+  }
+
+  package struct Statistics: Equatable, Sendable {
+    package var keys = 0
+    package var bytes = 0
+    package var dirtyBytes = 0
+    package var fetchesWaiting = 0
+    package var flushesUnderWay = 0
+    package var callsWaiting = 0
+    package var evictions = 0
+    package var refusals = 0
+  }
+
+  package let limits: NodeCacheLimits
+  /// Of calls that name none.
+  package let defaultLevel: WriteLevel
+  let incarnation: Incarnation
+  var clock = HybridLogicalClock()
+  var entries: [Key: Entry] = [:]
+  var bytes = 0
+  var dirtyBytes = 0
+  var sweep: ClockSweep
+  var evictions = 0
+  var refusals = 0
+
+  var isConnected = false
+  var lastRequest: UInt64 = 0
+  var lastPush: UInt64 = 0
+  var isTimerRunning = false
+
+  /// The epoch of this cache's counter actors: the next whenever a counter's own entry is forgotten.
+  var actorEpoch: UInt64 = 0
+  var sequences = SequenceWindow()
+  var published: UInt64 = 0
+  var appliedNumbers: [PeerID: UInt64] = [:]
+  var waitingWrites: [WaitingWrites] = []
+
+  var flushes: [UInt64: Flush] = [:]
+  var flushQueue: [Key] = []
+  var flushPauses: [FlushPause] = []
+
+  var fetches: [Key: Fetch] = [:]
+  var fetchNumbers: [UInt64: Key] = [:]
+
+  var verifyQueue: [Key] = []
+  var verification: Verification?
+
+  var barriers: [CallID: Barrier] = [:]
+  var readWaiters: [ReadWaiter] = []
+  var refusedRanges: [ClosedRange<UInt64>] = []
+
+  package init(
+    incarnation: Incarnation, defaultLevel: WriteLevel, limits: NodeCacheLimits = NodeCacheLimits()
+  ) {
+    limits.checkRelations()
+    self.incarnation = incarnation
+    self.defaultLevel = defaultLevel
+    self.limits = limits
+    sweep = ClockSweep(slots: limits.referenceSlots)
+  }
+
+  package var statistics: Statistics {
+    Statistics(
+      keys: entries.count, bytes: bytes, dirtyBytes: dirtyBytes,
+      fetchesWaiting: fetches.values.reduce(0) { $0 + $1.waiters.count },
+      flushesUnderWay: flushes.count, callsWaiting: barriers.count, evictions: evictions,
+      refusals: refusals)
+  }
+
+  package mutating func step(_ input: Input, at now: Now, into effects: inout [Effect]) {
+    switch input {
+    case .fetch(let fetch, let number, let peer):
+      take(fetch, Waiter(peer: peer, number: number, minimum: fetch.minimum), now, &effects)
+    case .writes(let writes, let number, let peer): take(writes, number, peer, now, &effects)
+    case .executorGone(let peer): forget(peer)
+    case .ownerConnected: ownerConnected(now, &effects)
+    case .ownerLost: isConnected = false
+    case .response(let response, let number): take(response, number, now, &effects)
+    case .refused(let failure, let number):
+      var response = KeyResponse()
+      response.failure = failure
+      take(response, number, now, &effects)
+    case .push(let push, let number): take(push: push, number, now, &effects)
+    case .heartbeat(let number):
+      if number > lastPush { resynchronise(upTo: number) }
+    case .references(let used): makeRoom(used, &effects)
+    case .notInstalled(let key): notInstalled(key, &effects)
+    case .cacheEmptied: reinstall(&effects)
+    case .tick: tick(now, &effects)
+    }
+    applyWaitingWrites(now, &effects)
+    sendFlushes(now, &effects)
+    verifyNext(now, &effects)
+    publish(&effects)
+    if bytes > limits.bytesMax, !input.isReferences { effects.append(.needsRoom) }
+    startTimer(&effects)
+  }
+
+  private mutating func take(
+    _ response: KeyResponse, _ number: UInt64, _ now: Now, _ effects: inout [Effect]
+  ) {
+    if response.clock != 0 {
+      _ = clock.observe(response.clock, origin: .native, now: now.wall)
+    }
+    if let key = fetchNumbers.removeValue(forKey: number) {
+      fetchAnswered(key, response, now, &effects)
+    } else if let flush = flushes.removeValue(forKey: number) {
+      flushAnswered(flush, response, now, &effects)
+    } else if verification?.number == number {
+      verified(response, now, &effects)
+    }
+    // Any other number is of a request that was given up or sent again: the newer answer counts.
+  }
+
+  private mutating func tick(_ now: Now, _ effects: inout [Effect]) {
+    isTimerRunning = false
+    refuseOverdueWrites(now, &effects)
+    resendFlushes(now)
+    resendFetches(now, &effects)
+    giveUpVerification(now)
+  }
+
+  private mutating func startTimer(_ effects: inout [Effect]) {
+    guard !isTimerRunning else { return }
+    let isIdle =
+      flushes.isEmpty && flushPauses.isEmpty && fetches.isEmpty && waitingWrites.isEmpty
+      && verification == nil
+    guard !isIdle else { return }
+    isTimerRunning = true
+    effects.append(.startTimer(after: limits.tickInterval))
+  }
+
+  mutating func nextRequest() -> UInt64 {
+    lastRequest += 1
+    return lastRequest
+  }
+}
+
+extension NodeCache.Input {
+  fileprivate var isReferences: Bool {
+    if case .references = self { true } else { false }
+  }
+}
+
+extension Duration {
+  /// Never negative; saturates.
+  var nanosecondCount: UInt64 {
+    let (count, overflow) = wholeMicroseconds.multipliedReportingOverflow(by: 1000)
+    return overflow ? .max : count
+  }
+}
