@@ -51,10 +51,10 @@ extension NodeCache {
     return overhead + (stored + 4095 + 16) & ~4095
   }
 
-  /// Evicts clean records that were not used lately, down to seven eighths of the limit.
-  mutating func makeRoom(_ used: [UInt8], _ effects: inout [Effect]) {
+  /// Evicts clean records that were not used lately.
+  mutating func makeRoom(_ used: [UInt8], downTo target: Int, _ effects: inout [Effect]) {
     sweep.note(used)
-    let excess = bytes - limits.bytesMax / 8 * 7
+    let excess = bytes - target
     guard excess > 0 else { return }
     for key in victims(freeing: excess) {
       drop(key, &effects)

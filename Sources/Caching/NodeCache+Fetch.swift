@@ -51,7 +51,7 @@ extension NodeCache {
       return
     }
     let key = fetch.key.compacted
-    let deadline = now.monotonic &+ limits.fetchTimeLimit.nanosecondCount
+    let deadline = now.monotonic &+ limits.fetchTimeLimit.wholeNanoseconds
     fetches[key] = Fetch(waiters: [waiter], deadline: deadline)
     send(key, now, &effects)
   }
@@ -65,7 +65,7 @@ extension NodeCache {
     guard isConnected, var fetch = fetches[key] else { return }
     fetchNumbers[fetch.number] = nil
     fetch.number = nextRequest()
-    fetch.sendAt = now.monotonic &+ limits.fetchResendPause.nanosecondCount
+    fetch.sendAt = now.monotonic &+ limits.fetchResendPause.wholeNanoseconds
     fetches[key] = fetch
     fetchNumbers[fetch.number] = key
     effects.append(.request(get([key]), number: fetch.number))
@@ -100,7 +100,7 @@ extension NodeCache {
   ) {
     guard var fetch = fetches[key] else { return }
     fetch.number = 0
-    fetch.sendAt = now.monotonic &+ limits.fetchRetryPause.nanosecondCount
+    fetch.sendAt = now.monotonic &+ limits.fetchRetryPause.wholeNanoseconds
     switch Self.ownersState(response.tuples.first, response) {
     case .failure(let failure) where failure.code.isRetryable:
       fetch.lastFailure = failure

@@ -25,7 +25,7 @@ extension NodeCache {
       let limit = min(
         limits.flushTimeLimit * (1 << min(resends, 16)), limits.flushTimeLimitMax)
       let number = nextRequest()
-      flushes[number] = Flush(keys: keys, deadline: now.monotonic &+ limit.nanosecondCount)
+      flushes[number] = Flush(keys: keys, deadline: now.monotonic &+ limit.wholeNanoseconds)
       effects.append(.request(request, number: number))
     }
   }
@@ -111,7 +111,7 @@ extension NodeCache {
       let failure = response.failure ?? (answer == nil ? incomplete : answer?.failure)
       if let failure, failure.code.isRetryable {
         entries[key] = entry
-        let until = now.monotonic &+ limits.flushRetryPause.nanosecondCount
+        let until = now.monotonic &+ limits.flushRetryPause.wholeNanoseconds
         flushPauses.append(FlushPause(key: key, until: until))
       } else if let failure {
         undo(key, entry, failure, &effects)

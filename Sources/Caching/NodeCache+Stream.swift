@@ -63,7 +63,8 @@ extension NodeCache {
     var looked = 0
     for key in verifyQueue {
       if let entry = entries[key], entry.isUnverified {
-        let isFull = keys.count >= limits.requestKeysMax
+        let isFull =
+          keys.count >= limits.requestKeysMax
           || bytes + entry.cost > limits.requestBytesMax
         if !keys.isEmpty && isFull { break }
         keys.append(key)
@@ -76,7 +77,7 @@ extension NodeCache {
     let number = nextRequest()
     verification = Verification(
       number: number, keys: keys,
-      deadline: now.monotonic &+ limits.flushTimeLimitMax.nanosecondCount)
+      deadline: now.monotonic &+ limits.flushTimeLimitMax.wholeNanoseconds)
     effects.append(.request(get(keys), number: number))
   }
 
@@ -104,7 +105,7 @@ extension NodeCache {
     verifyQueue += again
     verification = Verification(
       number: 0, keys: [],
-      deadline: now.monotonic &+ limits.flushRetryPause.nanosecondCount)
+      deadline: now.monotonic &+ limits.flushRetryPause.wholeNanoseconds)
   }
 
   mutating func giveUpVerification(_ now: Now) {

@@ -26,7 +26,7 @@ extension NodeCache {
     if hasRoom || (writes.writes.isEmpty && queued.isEmpty) {
       apply(writes, number, peer, now, &effects)
     } else if waitingWrites.count < limits.waitingWritesMax {
-      let deadline = now.monotonic &+ limits.writesWaitMax.nanosecondCount
+      let deadline = now.monotonic &+ limits.writesWaitMax.wholeNanoseconds
       waitingWrites.append(
         WaitingWrites(writes: writes, number: number, peer: peer, deadline: deadline))
     } else {
@@ -124,7 +124,8 @@ extension NodeCache {
     }
     let lead = clock.lead(over: now.wall)
     guard lead <= Limits.clockDriftMax else {
-      throw Failure(.clockSkew, "this node's wall clock is \(lead) behind stamps it gave out before")
+      throw Failure(
+        .clockSkew, "this node's wall clock is \(lead) behind stamps it gave out before")
     }
   }
 

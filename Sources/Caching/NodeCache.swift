@@ -37,6 +37,8 @@ package struct NodeCache {
     case heartbeat(number: UInt64)
     /// The answer to `needsRoom`: one byte a slot, not zero where a reader used a key.
     case references([UInt8])
+    /// Shared memory is full before our own limit is: evict a quarter; else as `references`.
+    case mapFull([UInt8])
     /// Shared memory had no room for this record; what it held of the key is removed.
     case notInstalled(Key)
     /// Shared memory is empty, for a new generation or none: what we have is installed again.
@@ -155,7 +157,8 @@ package struct NodeCache {
     case .push(let push, let number): take(push: push, number, now, &effects)
     case .heartbeat(let number):
       if number > lastPush { resynchronise(upTo: number) }
-    case .references(let used): makeRoom(used, &effects)
+    case .references(let used): makeRoom(used, downTo: limits.bytesMax / 8 * 7, &effects)
+    case .mapFull(let used): makeRoom(used, downTo: bytes / 4 * 3, &effects)
     case .notInstalled(let key): notInstalled(key, &effects)
     case .cacheEmptied: reinstall(&effects)
     case .tick: tick(now, &effects)
@@ -211,13 +214,5 @@ package struct NodeCache {
 extension NodeCache.Input {
   fileprivate var isReferences: Bool {
     if case .references = self { true } else { false }
-  }
-}
-
-extension Duration {
-  /// Never negative; saturates.
-  var nanosecondCount: UInt64 {
-    let (count, overflow) = wholeMicroseconds.multipliedReportingOverflow(by: 1000)
-    return overflow ? .max : count
   }
 }

@@ -140,6 +140,14 @@ package struct CacheWriter: ~Copyable {
     control.noteLargeValuesRemoved()
   }
 
+  /// Removes the cache from shared memory, its folder too if nothing else is there. Nothing can be
+  /// read or written afterwards.
+  package mutating func remove() {
+    disable()
+    unlink(CacheFolder.control(in: folder))
+    rmdir(folder)
+  }
+
   /// What is stored under a key, the payload of a large value excepted.
   package func read(_ key: Key) throws(CacheError) -> Stored? {
     guard let environment = map?.environment else { return nil }

@@ -21,7 +21,8 @@ package struct SharedCacheConfig: Equatable, Sendable {
     precondition(mapBytesMin >= 1 << 20 && mapBytes >= mapBytesMin, "a map holds at least 1 MiB")
     precondition(referenceSlots.nonzeroBitCount == 1, "a slot is found by masking the hash")
     precondition(readersMax > 0, "somebody reads the cache")
-    precondition(inlineBytesMax > 0 && inlineBytesMax <= mapBytesMin / 4, "the map holds several values")
+    precondition(
+      inlineBytesMax > 0 && inlineBytesMax <= mapBytesMin / 4, "the map holds several values")
     self.mapBytes = mapBytes
     self.mapBytesMin = mapBytesMin
     self.readersMax = readersMax

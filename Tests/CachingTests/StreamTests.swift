@@ -86,7 +86,9 @@ import WireProtocol
 
 @Suite struct EvictionTests {
   @Test func whatIsUsedStaysAndTheRestGoesWithItsSubscription() {
-    var node = TestNode { $0.bytesMax = 2000; $0.dirtyBytesMax = 1000 }
+    var node = TestNode {
+      $0.bytesMax = 2000; $0.dirtyBytesMax = 1000
+    }
     node.load("used", value("x"))
     var effects: [NodeCache.Effect] = []
     for number in 0..<20 where !effects.contains(.needsRoom) {
@@ -102,7 +104,9 @@ import WireProtocol
   }
 
   @Test func unacknowledgedWritesStay() {
-    var node = TestNode { $0.bytesMax = 2000; $0.dirtyBytesMax = 1000 }
+    var node = TestNode {
+      $0.bytesMax = 2000; $0.dirtyBytesMax = 1000
+    }
     node.write([put("dirty", "x")])
     for number in 0..<30 {
       node.load("k\(number)", value("x"))

@@ -88,7 +88,9 @@ import WireProtocol
   }
 
   @Test func aCounterThatWasEvictedIsCountedByANewActor() throws {
-    var node = TestNode { $0.bytesMax = 2000; $0.dirtyBytesMax = 1000 }
+    var node = TestNode {
+      $0.bytesMax = 2000; $0.dirtyBytesMax = 1000
+    }
     node.load("a", counter([1: 10]))
     let first = node.write([add("a", 1)]).requests[0]
     node.acknowledge(first, Version(generation: 0, stamp: 200))
@@ -181,7 +183,9 @@ import WireProtocol
   }
 
   @Test func atTheDirtyLimitWritesWaitAndAreRefusedInTheEnd() {
-    var node = TestNode { $0.bytesMax = 4096; $0.dirtyBytesMax = 100 }
+    var node = TestNode {
+      $0.bytesMax = 4096; $0.dirtyBytesMax = 100
+    }
     let first = node.write([put("a", String(repeating: "x", count: 200))]).requests[0]
     #expect(node.write([put("b", "1")], by: 2, isFinal: true).isEmpty)
     #expect(node.shared[Key("b")] == nil)
@@ -190,7 +194,9 @@ import WireProtocol
     #expect(effects.contains(.applied(number: 2, to: executor)))
     #expect(node.shared[Key("b")] != nil)
 
-    var stuck = TestNode { $0.bytesMax = 4096; $0.dirtyBytesMax = 100 }
+    var stuck = TestNode {
+      $0.bytesMax = 4096; $0.dirtyBytesMax = 100
+    }
     stuck.write([put("a", String(repeating: "x", count: 200))])
     stuck.write([put("b", "1")], by: 2, isFinal: true)
     let refused = stuck.advance(2000)

@@ -1,0 +1,220 @@
+import Caching
+package import ClusterModel
+import Connections
+package import Platform
+import SharedCache
+import WireProtocol
+package import ZeroMQ
+
+package enum CacheMessage: Sendable {
+  /// The supervisor has reaped an executor.
+  case executorReaped(ExecutorID)
+  /// End once the owner has what is not acknowledged, or after `drainTimeMax`.
+  case stop
+}
+
+/// Runs a `NodeCache`: executors on one side, the keys' owner on the other, shared memory between.
+///
+/// All effects of a turn are performed at its end: one transaction in shared memory, then the answers
+/// that rely on it.
+package struct CacheLoop: NodeLoop, ~Copyable {
+  let configuration: CacheConfiguration
+  let mailbox: Mailbox<CacheMessage>
+  var core: NodeCache
+  var effects: [NodeCache.Effect] = []
+  var writer: CacheWriter
+  var poller = Poller()
+  var listener: Listener
+  var scheduler: Dialer
+  var storage: Dialer
+  var releases = ReleaseStream()
+  var wakeUpAt: UInt64?
+  /// Monotonic; when a cache that found no room in shared memory is tried anew.
+  var enableAt: UInt64?
+  var stopBy: UInt64?
+  static let framesPerTurnMax = 256
+  static let enablePause = Duration.seconds(1)
+
+  /// - Throws: `CacheError` when shared memory has no room, `ZeroMQError` when an endpoint is taken.
+  package init(
+    _ configuration: CacheConfiguration, mailbox: Mailbox<CacheMessage>, in context: Context
+  ) throws {
+    var hello = Hello()
+    hello.role = .cache
+    hello.cluster = configuration.cluster.number
+    hello.incarnation = configuration.incarnation
+    hello.name = configuration.node.name
+    let name = PeerID("cache/\(configuration.node)#\(configuration.incarnation)")
+    let listener = try Listener(
+      on: [configuration.endpoint], cluster: configuration.cluster, in: context)
+    let scheduler = try Dialer(
+      to: configuration.schedulerEndpoint, as: hello, named: name, in: context)
+    let storage = try Dialer(to: configuration.storageEndpoint, as: hello, named: name, in: context)
+    let writer = try CacheWriter(
+      folder: configuration.folder, incarnation: configuration.incarnation,
+      config: configuration.shared)
+    core = NodeCache(
+      incarnation: configuration.incarnation, defaultLevel: configuration.defaultLevel,
+      limits: configuration.limits(forMapOf: writer.mapBytes))
+    self.configuration = configuration
+    self.mailbox = mailbox
+    self.listener = listener
+    self.scheduler = scheduler
+    self.storage = storage
+    self.writer = writer
+  }
+
+  package mutating func run() throws {
+    _ = poller.watch(descriptor: mailbox.descriptor)
+    _ = try listener.watch(in: &poller)
+    _ = try scheduler.watch(in: &poller)
+    _ = try storage.watch(in: &poller)
+    defer { writer.remove() }
+    while !isDrained(now: MonotonicClock.now) {
+      let deadlines = [
+        wakeUpAt, stopBy, listener.deadline, scheduler.deadline, storage.deadline,
+      ]
+      _ = try poller.wait(until: deadlines.compactMap { $0 }.min())
+      try turn(now: MonotonicClock.now)
+    }
+  }
+
+  private func isDrained(now: UInt64) -> Bool {
+    guard let stopBy else { return false }
+    return stopBy <= now || core.statistics.dirtyBytes == 0
+  }
+
+  private mutating func turn(now: UInt64) throws {
+    takeMessages(now: now)
+    try takeFromExecutors()
+    try takeFromStorage()
+    try takeFromScheduler()
+    if let at = wakeUpAt, at <= now {
+      wakeUpAt = nil
+      step(.tick)
+    }
+    enableAgain(now: now)
+    try performEffects()
+    try listener.tend(now: now)
+    try scheduler.tend(now: now, poller: &poller)
+    try storage.tend(now: now, poller: &poller)
+  }
+
+  /// Effects gather until the end of the turn.
+  mutating func step(_ input: NodeCache.Input) {
+    let now = NodeCache.Now(wall: WallClock.milliseconds, monotonic: MonotonicClock.now)
+    core.step(input, at: now, into: &effects)
+    if effects.last == .needsRoom || effects.contains(.needsRoom) {
+      effects.removeAll { $0 == .needsRoom }
+      core.step(.references(writer.takeReferences()), at: now, into: &effects)
+      effects.removeAll { $0 == .needsRoom }
+    }
+  }
+
+  private mutating func takeMessages(now: UInt64) {
+    var messages: [CacheMessage] = []
+    mailbox.drain(into: &messages)
+    for message in messages {
+      switch message {
+      case .executorReaped(let executor):
+        step(.executorGone(PeerID("\(executor)")))
+        // Only frees slots; the next reaping tries again.
+        _ = try? writer.clearDeadReaders()
+      case .stop: stopBy = stopBy ?? now + configuration.drainTimeMax.wholeNanoseconds
+      }
+    }
+  }
+
+  private mutating func takeFromExecutors() throws {
+    for _ in 0..<Self.framesPerTurnMax {
+      switch try listener.next() {
+      case .hello(let peer, let hello): try greet(peer, hello)
+      case .frame(let peer, let frame): try take(frame, from: peer)
+      case .lost: continue
+      case nil: return
+      }
+    }
+  }
+
+  private mutating func greet(_ peer: PeerID, _ hello: Hello) throws {
+    guard hello.role == .executor else {
+      listener.forget(peer)
+      try listener.refuse(
+        peer, number: 0, Failure(.notAllowed, "a node's cache serves the node's executors only"))
+      return
+    }
+    var welcome = Welcome()
+    welcome.cluster = configuration.cluster.number
+    welcome.incarnation = configuration.incarnation
+    welcome.cacheFolder = configuration.folder
+    welcome.writeLevel = configuration.defaultLevel
+    try listener.welcome(peer, welcome)
+  }
+
+  private mutating func take(_ frame: Frame, from peer: PeerID) throws {
+    let number = frame.header.number
+    switch frame.header.kind {
+    case .cacheFetch:
+      guard let fetch = try? CacheFetch.decode(frame.body) else { break }
+      return step(.fetch(fetch, number: number, from: peer))
+    case .cacheWrites:
+      guard let writes = try? CacheWrites.decode(frame.body) else { break }
+      return step(.writes(writes, number: number, from: peer))
+    default: break
+    }
+    try listener.refuse(
+      peer, number: number,
+      Failure(.badRequest, "a node's cache cannot make sense of this \(frame.header.kind)"))
+  }
+
+  private mutating func takeFromStorage() throws {
+    for _ in 0..<Self.framesPerTurnMax {
+      switch try storage.next() {
+      case .connected: step(.ownerConnected)
+      case .lost: step(.ownerLost)
+      case .refused: continue
+      case .frame(let frame): take(fromStorage: frame)
+      case nil: return
+      }
+    }
+  }
+
+  /// What cannot be decoded is dropped: requests are sent again, and a lost push is a gap.
+  private mutating func take(fromStorage frame: Frame) {
+    let number = frame.header.number
+    switch frame.header.kind {
+    case .keyResponse:
+      guard let response = try? KeyResponse.decode(frame.body) else { return }
+      step(.response(response, number: number))
+    case .refusal:
+      guard let failure = try? FailureMessage.decode(frame.body).failure else { return }
+      step(.refused(failure, number: number))
+    case .push:
+      guard let push = try? KeyResponse.decode(frame.body) else { return }
+      step(.push(push, number: number))
+    case .heartbeat: step(.heartbeat(number: number))
+    default: return
+    }
+  }
+
+  private mutating func takeFromScheduler() throws {
+    for _ in 0..<Self.framesPerTurnMax {
+      switch try scheduler.next() {
+      case .connected(let welcome):
+        for frame in releases.connected(to: welcome.incarnation) { _ = try scheduler.send(frame) }
+      case .lost: releases.disconnected()
+      case .refused: continue
+      case .frame(let frame): try take(fromScheduler: frame)
+      case nil: return
+      }
+    }
+  }
+
+  private mutating func take(fromScheduler frame: Frame) throws {
+    switch frame.header.kind {
+    case .streamAcknowledged: releases.acknowledged(upTo: frame.header.number)
+    case .controlRequest: try answerControl(frame)
+    default: return
+    }
+  }
+}
