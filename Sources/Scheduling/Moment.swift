@@ -1,3 +1,5 @@
+import ClusterModel
+
 /// What the clocks say, as an argument of a step.
 package struct Moment: Equatable, Sendable {
   /// Nanoseconds of a clock that never jumps: for deadlines and timers.
@@ -12,15 +14,6 @@ package struct Moment: Equatable, Sendable {
 }
 
 extension Duration {
-  /// Never negative; saturates.
-  package var wholeNanoseconds: UInt64 {
-    let (seconds, attoseconds) = components
-    guard seconds >= 0, attoseconds >= 0 else { return 0 }
-    let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-    guard !overflow else { return .max }
-    return whole.addingSaturating(UInt64(attoseconds / 1_000_000_000))
-  }
-
   /// For people: `1.5 s`, `30 s`, `20 ms`.
   var readable: String {
     let milliseconds = wholeNanoseconds / 1_000_000

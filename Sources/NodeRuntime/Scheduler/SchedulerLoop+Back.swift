@@ -1,0 +1,113 @@
+import ClusterModel
+import Connections
+import Logging
+import Scheduling
+import WireProtocol
+
+/// Executors, and the cache and supervisor loops of their nodes.
+extension SchedulerLoop {
+  mutating func takeFromBack() throws {
+    for _ in 0..<Self.framesPerTurnMax {
+      switch try back.next() {
+      case .hello(let peer, let hello): try greet(member: peer, hello)
+      case .frame(let peer, let frame): try take(fromMember: frame, peer)
+      case .lost(let peer, let hello): try lose(peer, hello)
+      case nil: return
+      }
+    }
+  }
+
+  private mutating func greet(member peer: PeerID, _ hello: Hello) throws {
+    switch hello.role {
+    case .executor:
+      guard let id = ExecutorID(hello.name) else { break }
+      executors[id] = peer
+      try back.welcome(peer, welcome())
+      return try step(.executorReady(id, processID: hello.processID))
+    case .cache:
+      let node = NodeID(hello.name)
+      let known = caches.updateValue(
+        Agent(peer: peer, incarnation: hello.incarnation), forKey: node)
+      try back.welcome(peer, welcome())
+      // A new life of the cache: what the old one had not flushed is gone.
+      if let known, known.incarnation != hello.incarnation { try step(.agentLost(node)) }
+      return
+    case .supervisor:
+      let node = NodeID(hello.name)
+      let known = supervisors.updateValue(
+        Agent(peer: peer, incarnation: hello.incarnation), forKey: node)
+      try back.welcome(peer, welcome())
+      if let known, known.incarnation != hello.incarnation { try step(.agentLost(node)) }
+      return
+    case .client, .scheduler, .storage: break
+    }
+    let failure = Failure(
+      .notAllowed, "“\(hello.name)” is no executor, cache or supervisor of this cluster")
+    try back.refuse(peer, number: 0, failure)
+    back.forget(peer)
+  }
+
+  private mutating func lose(_ peer: PeerID, _ hello: Hello) throws {
+    let node = NodeID(hello.name)
+    switch hello.role {
+    case .executor:
+      guard let id = ExecutorID(hello.name), executors[id] == peer else { return }
+      executors[id] = nil
+      try step(.unreachable(id, number: 0))
+    // They redial; whether they are new lives their next hello says.
+    case .cache: logger.info("the cache of \(node) is out of reach")
+    case .supervisor: logger.info("the supervisor of \(node) is out of reach")
+    case .client, .scheduler, .storage: return
+    }
+  }
+
+  private mutating func take(fromMember frame: Frame, _ peer: PeerID) throws {
+    switch frame.header.kind {
+    case .result:
+      guard let id = executor(at: peer), let result = try? CallResult.decode(frame.body) else {
+        return try refuse(member: frame, from: peer)
+      }
+      try step(.result(result, number: frame.header.number, from: id))
+    case .refusal:
+      guard let id = executor(at: peer), let message = try? FailureMessage.decode(frame.body) else {
+        return
+      }
+      try step(.refused(message.failure, number: frame.header.number, by: id))
+    case .released: try takeReleased(frame, from: peer)
+    case .executorLost: try takeLoss(frame, from: peer)
+    case .bundleProbed:
+      guard let record = try? BundleRecord.decode(frame.body) else {
+        return try refuse(member: frame, from: peer)
+      }
+      try step(.bundleProbed(record, number: frame.header.number))
+    case .controlResponse: try gather(frame, from: .member(peer))
+    default: try refuse(member: frame, from: peer)
+    }
+  }
+
+  private func executor(at peer: PeerID) -> ExecutorID? {
+    guard let hello = back.hello(of: peer), hello.role == .executor else { return nil }
+    return ExecutorID(hello.name)
+  }
+
+  private mutating func takeReleased(_ frame: Frame, from peer: PeerID) throws {
+    guard back.hello(of: peer)?.role == .cache, let message = try? Released.decode(frame.body)
+    else { return try refuse(member: frame, from: peer) }
+    try step(.released(message.entries))
+  }
+
+  private mutating func takeLoss(_ frame: Frame, from peer: PeerID) throws {
+    guard back.hello(of: peer)?.role == .supervisor,
+      let message = try? ExecutorLost.decode(frame.body), let id = ExecutorID(message.executor)
+    else { return try refuse(member: frame, from: peer) }
+    logger.info("executor \(id) is lost: \(message.cause)")
+    if let old = executors.removeValue(forKey: id) { back.forget(old) }
+    try step(.executorLost(id, cause: message.cause))
+  }
+
+  private mutating func refuse(member frame: Frame, from peer: PeerID) throws {
+    try back.refuse(
+      peer, number: frame.header.number,
+      Failure(.badRequest, "a scheduler cannot make sense of this \(frame.header.kind)"))
+  }
+}

@@ -1,0 +1,157 @@
+import ClusterModel
+import Connections
+import ControlProtocol
+import Foundation
+import Logging
+import Platform
+import Scheduling
+import SwiftProtobuf
+import WireProtocol
+
+extension SchedulerLoop {
+  /// Who answers a part of a question that the scheduler cannot answer alone.
+  enum Source: Hashable {
+    case storage
+    case member(PeerID)
+  }
+
+  /// A question that was passed on, until its parts are here or its time is up.
+  struct Gathering {
+    let peer: PeerID
+    let number: UInt64
+    var missing: Set<Source>
+    var answer: ControlResponse
+    let deadline: UInt64
+  }
+
+  /// Questions passed on at a time; one more is answered `OVERLOADED`.
+  static let gatheringsMax = 256
+
+  mutating func takeControl(_ frame: Frame, from peer: PeerID, _ client: Incarnation) throws {
+    let number = frame.header.number
+    let decoded = try? ControlRequest(serializedBytes: Array(frame.body))
+    switch decoded?.request {
+    case .getStatus: try gatherStatus(for: peer, number: number)
+    case .getLogs(let query): try gatherLogs(query, for: peer, number: number)
+    case .shutdown: try shutDown(for: peer, number: number)
+    case let request?:
+      guard let request = RegistryRequest(request) else { fallthrough }
+      try step(.registry(request, number: number, from: client))
+    case nil:
+      let failure = Failure(.badRequest, "a control request that cannot be read")
+      try send(ControlResponse(failure), number: number, to: peer)
+    }
+  }
+
+  mutating func send(_ response: ControlResponse, number: UInt64, to peer: PeerID) throws {
+    _ = try front.send(response.framed(number: number), to: peer)
+  }
+
+  private mutating func shutDown(for peer: PeerID, number: UInt64) throws {
+    shutdownAskers.append((peer, number))
+    logger.notice("a client asked the cluster to stop")
+    try step(.stop)
+    // Asked again after the end of the last call: the answer is the same.
+    if isDrained, !shutdownAskers.isEmpty {
+      shutdownAskers = []
+      var response = ControlResponse()
+      response.done = .init()
+      try send(response, number: number, to: peer)
+    }
+  }
+
+  private mutating func gatherStatus(for peer: PeerID, number: UInt64) throws {
+    var answer = ControlResponse()
+    answer.status = ownStatus()
+    var request = ControlRequest()
+    request.getStatus = .init()
+    try ask(
+      request, storage: true, agents: [caches, supervisors], for: (peer, number), answer)
+  }
+
+  private mutating func gatherLogs(
+    _ query: Cloudburst_Control_GetLogs, for peer: PeerID, number: UInt64
+  ) throws {
+    var answer = ControlResponse()
+    answer.logs = .init()
+    var request = ControlRequest()
+    request.getLogs = query
+    try ask(request, storage: false, agents: [supervisors], for: (peer, number), answer)
+  }
+
+  private mutating func ask(
+    _ request: ControlRequest, storage asksStorage: Bool, agents: [[NodeID: Agent]],
+    for asker: (peer: PeerID, number: UInt64), _ answer: ControlResponse
+  ) throws {
+    guard gatherings.count < Self.gatheringsMax else {
+      var failure = Failure(.overloaded, "\(gatherings.count) such questions are being asked")
+      failure.retryAfter = .milliseconds(100)
+      return try send(ControlResponse(failure), number: asker.number, to: asker.peer)
+    }
+    lastGathering += 1
+    let frame = try request.framed(number: lastGathering)
+    var missing: Set<Source> = []
+    if asksStorage, try storage.send(frame) == .sent { missing.insert(.storage) }
+    for agent in agents.flatMap(\.values) where try back.send(frame, to: agent.peer) {
+      missing.insert(.member(agent.peer))
+    }
+    let limit = configuration.statusTimeLimit.wholeNanoseconds
+    gatherings[lastGathering] = Gathering(
+      peer: asker.peer, number: asker.number, missing: missing, answer: answer,
+      deadline: MonotonicClock.now + limit)
+    try finishIfComplete(lastGathering)
+  }
+
+  mutating func gather(_ frame: Frame, from source: Source) throws {
+    let number = frame.header.number
+    guard gatherings[number]?.missing.remove(source) != nil else { return }
+    if let part = try? ControlResponse(serializedBytes: Array(frame.body)), !part.hasFailure {
+      switch part.response {
+      case .status(let status): gatherings[number]?.answer.status.add(status)
+      case .logs(let logs): gatherings[number]?.answer.logs.add(logs)
+      default: break
+      }
+    }
+    try finishIfComplete(number)
+  }
+
+  private mutating func finishIfComplete(_ number: UInt64) throws {
+    guard let gathering = gatherings[number], gathering.missing.isEmpty else { return }
+    gatherings[number] = nil
+    try send(gathering.answer, number: gathering.number, to: gathering.peer)
+  }
+
+  var gatheringDeadline: UInt64? { gatherings.values.map(\.deadline).min() }
+
+  /// A silent part is left out: what is known is better than nothing.
+  mutating func endGatherings(at now: UInt64) throws {
+    guard let first = gatheringDeadline, first <= now else { return }
+    for number in gatherings.filter({ $0.value.deadline <= now }).keys.sorted() {
+      gatherings[number]?.missing = []
+      try finishIfComplete(number)
+    }
+  }
+}
+
+extension ControlResponse {
+  /// - Returns: nothing longer than this process can hold: a message of ours always serialises.
+  fileprivate func framed(number: UInt64) throws -> [UInt8] {
+    try frame(.controlResponse, self, number: number)
+  }
+}
+
+extension ControlRequest {
+  fileprivate func framed(number: UInt64) throws -> [UInt8] {
+    try frame(.controlRequest, self, number: number)
+  }
+}
+
+private func frame(
+  _ kind: FrameKind, _ message: some SwiftProtobuf.Message, number: UInt64
+) throws -> [UInt8] {
+  var writer = ProtobufWriter()
+  FrameHeader(kind: kind, number: number).write(to: &writer)
+  let body: [UInt8] = try message.serializedBytes()
+  writer.raw(body)
+  return writer.bytes
+}

@@ -1,0 +1,66 @@
+import ClusterModel
+import Connections
+import ControlProtocol
+import Scheduling
+import WireProtocol
+
+/// Clients: the SDK, the command line, tools.
+extension SchedulerLoop {
+  mutating func takeFromFront() throws {
+    for _ in 0..<Self.framesPerTurnMax {
+      switch try front.next() {
+      case .hello(let peer, let hello): try greet(client: peer, hello)
+      case .frame(let peer, let frame): try take(fromClient: frame, peer)
+      case .lost(let peer, let hello):
+        guard clients[hello.incarnation] == peer else { continue }
+        clients[hello.incarnation] = nil
+        try step(.clientGone(hello.incarnation))
+      case nil: return
+      }
+    }
+  }
+
+  private mutating func greet(client peer: PeerID, _ hello: Hello) throws {
+    guard hello.role == .client, hello.incarnation != Incarnation(0) else {
+      let failure = Failure(
+        .notAllowed, "this endpoint is for clients, each with an incarnation of its own")
+      try front.refuse(peer, number: 0, failure)
+      return front.forget(peer)
+    }
+    clients[hello.incarnation] = peer
+    var welcome = welcome()
+    welcome.storage = configuration.clientStorageEndpoints
+    try front.welcome(peer, welcome)
+  }
+
+  func welcome() -> Welcome {
+    var welcome = Welcome()
+    welcome.cluster = configuration.cluster.number
+    welcome.incarnation = configuration.incarnation
+    welcome.writeLevel = configuration.writeLevel
+    welcome.software = configuration.software
+    return welcome
+  }
+
+  private mutating func take(fromClient frame: Frame, _ peer: PeerID) throws {
+    guard let client = front.hello(of: peer)?.incarnation else { return }
+    switch frame.header.kind {
+    case .call:
+      guard let call = try? Call.decode(frame.body) else { return try refuse(frame, from: peer) }
+      try step(.call(call, number: frame.header.number, from: client))
+    case .cancel:
+      guard let message = try? CancelCall.decode(frame.body) else {
+        return try refuse(frame, from: peer)
+      }
+      try step(.cancel(message.invocation, from: client))
+    case .controlRequest: try takeControl(frame, from: peer, client)
+    default: try refuse(frame, from: peer)
+    }
+  }
+
+  private mutating func refuse(_ frame: Frame, from peer: PeerID) throws {
+    try front.refuse(
+      peer, number: frame.header.number,
+      Failure(.badRequest, "a scheduler cannot make sense of this \(frame.header.kind)"))
+  }
+}

@@ -1,0 +1,253 @@
+import ClusterModel
+import Connections
+import ControlProtocol
+package import Logging
+package import Platform
+import Scheduling
+import WireProtocol
+package import ZeroMQ
+
+package enum SchedulerMessage: Sendable {
+  /// Let the running calls end, then end the loop.
+  case stop
+}
+
+/// Runs a `Scheduler` over sockets: clients at the front, executors, caches and supervisors at the
+/// back, the shard with the registry behind.
+package struct SchedulerLoop: NodeLoop, ~Copyable {
+  /// What the loop tells its owner, on the loop's thread.
+  package struct Events: Sendable {
+    /// The endpoint clients dial, with the port the system chose.
+    package var onBound: @Sendable (String) -> Void = { _ in }
+    /// The registry is loaded: calls are taken.
+    package var onReady: @Sendable () -> Void = {}
+    /// A client asked the cluster to stop, and no call is in flight any more.
+    package var onShutdown: @Sendable () -> Void = {}
+
+    package init() {}
+  }
+
+  let configuration: SchedulerConfiguration
+  let mailbox: Mailbox<SchedulerMessage>
+  let events: Events
+  let logger: Logger
+  var core: Scheduler
+  var front: Listener
+  var back: Listener
+  var storage: Dialer
+  private var poller = Poller()
+  /// Clients by the incarnation of their hello: a client that reconnects is the same client.
+  var clients: [Incarnation: PeerID] = [:]
+  var executors: [ExecutorID: PeerID] = [:]
+  var caches: [NodeID: Agent] = [:]
+  var supervisors: [NodeID: Agent] = [:]
+  var gatherings: [UInt64: Gathering] = [:]
+  var lastGathering: UInt64 = 0
+  /// Who asked for the cluster's end: told when the calls have ended.
+  var shutdownAskers: [(peer: PeerID, number: UInt64)] = []
+  let startedAt: UInt64
+  private var effects: [Scheduler.Effect] = []
+  private var isToldToStop = false
+  private(set) var isDrained = false
+
+  /// A node's cache or supervisor, in the life that said hello last.
+  struct Agent {
+    let peer: PeerID
+    let incarnation: Incarnation
+  }
+
+  /// Frames taken from one socket before the others get their turn.
+  static let framesPerTurnMax = 256
+
+  package static func mailbox() throws(PlatformError) -> Mailbox<SchedulerMessage> {
+    try Mailbox(countMax: 16)
+  }
+
+  package init(
+    _ configuration: SchedulerConfiguration, mailbox: Mailbox<SchedulerMessage>,
+    in context: Context, logger: Logger, events: Events = Events()
+  ) throws {
+    var limits = Listener.Limits()
+    limits.peersMax = configuration.clientsMax
+    limits.probeInterval = configuration.clientProbeInterval
+    let front = try Listener(
+      on: [configuration.frontEndpoint], cluster: configuration.cluster, in: context,
+      limits: limits)
+    let back = try Listener(
+      on: [configuration.backEndpoint], cluster: configuration.cluster, in: context)
+    let storage = try Dialer(
+      to: configuration.storageEndpoint, as: Self.hello(configuration),
+      named: PeerID("scheduler#\(configuration.incarnation)"), in: context)
+    self.front = front
+    self.back = back
+    self.storage = storage
+    self.configuration = configuration
+    self.mailbox = mailbox
+    self.events = events
+    self.logger = logger
+    startedAt = MonotonicClock.now
+    core = Scheduler(
+      incarnation: configuration.incarnation, seed: configuration.seed,
+      limits: configuration.limits, placement: configuration.placement)
+    events.onBound(self.front.endpoints[0])
+  }
+
+  private static func hello(_ configuration: SchedulerConfiguration) -> Hello {
+    var hello = Hello()
+    hello.role = .scheduler
+    hello.cluster = configuration.cluster.number
+    hello.incarnation = configuration.incarnation
+    hello.name = "scheduler"
+    return hello
+  }
+
+  package mutating func run() throws {
+    _ = poller.watch(descriptor: mailbox.descriptor)
+    _ = try front.watch(in: &poller)
+    _ = try back.watch(in: &poller)
+    _ = try storage.watch(in: &poller)
+    while !(isToldToStop && isDrained) {
+      let deadlines = [
+        core.nextDeadline, front.deadline, back.deadline, storage.deadline, gatheringDeadline,
+      ]
+      _ = try poller.wait(until: deadlines.compactMap { $0 }.min())
+      try turn()
+    }
+  }
+
+  private mutating func turn() throws {
+    var messages: [SchedulerMessage] = []
+    if mailbox.drain(into: &messages) {
+      isToldToStop = true
+      try step(.stop)
+    }
+    try takeFromBack()
+    try takeFromFront()
+    try takeFromStorage()
+    let now = MonotonicClock.now
+    if let due = core.nextDeadline, due <= now { try step(.timeReached) }
+    try endGatherings(at: now)
+    try front.tend(now: now)
+    try back.tend(now: now)
+    try storage.tend(now: now, poller: &poller)
+  }
+
+  /// Runs the core on one input and does what it says; what comes of that may be another input.
+  mutating func step(_ input: Scheduler.Input) throws {
+    var inputs = [input]
+    while let next = inputs.popLast() {
+      let now = Moment(
+        nanoseconds: MonotonicClock.now, wallMilliseconds: WallClock.milliseconds)
+      var effects = self.effects
+      self.effects = []
+      core.step(next, at: now, into: &effects)
+      for effect in effects {
+        if let consequence = try perform(effect) { inputs.append(consequence) }
+      }
+      effects.removeAll(keepingCapacity: true)
+      self.effects = effects
+    }
+  }
+
+  /// - Returns: what the core has to know of the outcome at once.
+  private mutating func perform(_ effect: Scheduler.Effect) throws -> Scheduler.Input? {
+    switch effect {
+    case .answer(let result, let number, let client):
+      guard let peer = clients[client] else { return nil }
+      _ = try front.send(result.framed(.result, number: number), to: peer)
+    case .dispatch(let dispatch, let number, let executor, let reason):
+      logger.trace("dispatch \(number) to \(executor): \(reason)")
+      guard let peer = executors[executor],
+        try back.send(dispatch.framed(.dispatch, number: number), to: peer)
+      else { return .unreachable(executor, number: number) }
+    case .cancel(let invocation, let executor):
+      guard let peer = executors[executor] else { return nil }
+      var message = CancelCall()
+      message.invocation = invocation
+      _ = try back.send(message.framed(.cancel), to: peer)
+    case .kill(let executor, let invocation, let reason):
+      try kill(executor, for: invocation, reason)
+    case .store(let request, let number):
+      // Where it cannot be sent now, the core sends it again: when the shard is back, or in a while.
+      _ = try storage.send(request.framed(.keyRequest, number: number))
+    case .probe(let digest, let number): return try probe(digest, number)
+    case .answerRegistry(let answer, let number, let client):
+      guard let peer = clients[client] else { return nil }
+      try send(answer.response, number: number, to: peer)
+    case .ready: events.onReady()
+    case .drained: try drained()
+    case .warn(let message): logger.warning("\(message)")
+    }
+    return nil
+  }
+
+  private mutating func kill(
+    _ executor: ExecutorID, for invocation: InvocationID, _ reason: ErrorCode
+  ) throws {
+    guard let agent = supervisors[executor.node] else {
+      return logger.warning("no supervisor of \(executor.node) is connected to end \(executor)")
+    }
+    var order = KillExecutor()
+    order.executor = executor.description
+    order.invocation = invocation
+    order.reason = reason
+    _ = try back.send(order.framed(.killExecutor), to: agent.peer)
+  }
+
+  private mutating func probe(
+    _ digest: ContentDigest, _ number: UInt64
+  ) throws -> Scheduler.Input? {
+    var request = BundleRequest()
+    request.digest = digest.bytes
+    for node in supervisors.keys.sorted() {
+      guard let agent = supervisors[node] else { continue }
+      if try back.send(request.framed(.probeBundle, number: number), to: agent.peer) { return nil }
+    }
+    var record = BundleRecord()
+    record.failure = Failure(
+      .unavailable, "no node is connected that could load the bundle",
+      hint: "cbctl status shows the nodes")
+    return .bundleProbed(record, number: number)
+  }
+
+  private mutating func drained() throws {
+    isDrained = true
+    guard !shutdownAskers.isEmpty else { return }
+    for asker in shutdownAskers {
+      var response = ControlResponse()
+      response.done = .init()
+      try send(response, number: asker.number, to: asker.peer)
+    }
+    shutdownAskers = []
+    events.onShutdown()
+  }
+
+  private mutating func takeFromStorage() throws {
+    for _ in 0..<Self.framesPerTurnMax {
+      switch try storage.next() {
+      case .connected: try step(.storeReady)
+      case .frame(let frame): try take(fromStorage: frame)
+      case .refused(let failure): logger.warning("the store refuses this scheduler: \(failure)")
+      case .lost: continue
+      case nil: return
+      }
+    }
+  }
+
+  private mutating func take(fromStorage frame: Frame) throws {
+    switch frame.header.kind {
+    case .keyResponse:
+      guard let response = try? KeyResponse.decode(frame.body) else {
+        return logger.warning("the store sent an answer that cannot be read")
+      }
+      try step(.stored(response, number: frame.header.number))
+    case .refusal:
+      var response = KeyResponse()
+      let failure = (try? FailureMessage.decode(frame.body))?.failure
+      response.failure = failure ?? Failure(.storageFailed, "the store refused the request")
+      try step(.stored(response, number: frame.header.number))
+    case .controlResponse: try gather(frame, from: .storage)
+    default: return
+    }
+  }
+}
