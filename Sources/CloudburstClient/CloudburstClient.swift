@@ -85,7 +85,7 @@ extension CloudburstClient {
   ) async throws -> Outcome {
     let request = Request(
       ticket: ticket ?? loop.nextTicket(), body: body,
-      deadline: MonotonicClock.now + timeLimit.nanoseconds, isIdempotent: isIdempotent)
+      deadline: MonotonicClock.now + timeLimit.timerNanoseconds, isIdempotent: isIdempotent)
     switch await loop.outcome(of: request) {
     case .failed(let failure): throw CloudburstError(failure)
     case .cancelled: throw CancellationError()

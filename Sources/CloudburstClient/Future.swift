@@ -82,7 +82,7 @@ extension CloudburstClient {
   func result(
     of invocation: InvocationID, within timeLimit: Duration
   ) async throws -> CallResult {
-    let deadline = MonotonicClock.now + timeLimit.nanoseconds
+    let deadline = MonotonicClock.now + timeLimit.timerNanoseconds
     let key = ReservedKeys.future(invocation)
     var record = try await fetch(key, within: timeLimit)
     if record == nil, try await fetch(ReservedKeys.intent(invocation), within: timeLimit) == nil {

@@ -48,6 +48,14 @@ import WireProtocol
     #expect(harness.welcome(.shard(0)).sent == ["keyRequest 2"])
   }
 
+  @Test func aPutUnderWayIsNotRepeated() {
+    var harness = CoreHarness()
+    harness.connect()
+    _ = harness.put(1, "k")
+    #expect(harness.step(.disconnected(.shard(0), unsent: [])).ends == ["1 UNAVAILABLE"])
+    #expect(harness.welcome(.shard(0)).sent.isEmpty)
+  }
+
   @Test func aCallThatNeverLeftIsSentAgain() {
     var harness = CoreHarness()
     harness.connect()

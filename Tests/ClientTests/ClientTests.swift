@@ -184,6 +184,33 @@ import WireProtocol
     cluster.stop()
   }
 
+  @Test func aSlowReaderOfAWatchStillSeesTheLastState() async throws {
+    let cluster = try FakeCluster()
+    let cloud = try await started(cluster)
+    let states = try cloud.watch("k", as: Int.self)
+    for number in 1...100 { try await cloud.put("k", number) }
+    // What is read from here on is what was kept for the reader: at most one state, and news.
+    var seen = 0
+    for try await state in states {
+      seen += 1
+      if state == 100 { break }
+    }
+    #expect(seen <= 3)
+    await cloud.close()
+    cluster.stop()
+  }
+
+  @Test func aWatchThatIsLetGoOfIsUnwatched() async throws {
+    let cluster = try FakeCluster()
+    let cloud = try await started(cluster)
+    let task = Task { for try await _ in try cloud.watch("k", as: Int.self) {} }
+    _ = await cluster.first { if case .watch = $0 { true } else { false } }
+    task.cancel()
+    #expect(await cluster.first { $0 == .unwatch } != nil)
+    await cloud.close()
+    cluster.stop()
+  }
+
   @Test func aSubmittedCallIsWaitedForWithoutPolling() async throws {
     let cluster = try FakeCluster()
     let cloud = try await started(cluster)

@@ -12,7 +12,7 @@ import WireProtocol
     #expect(one == 1)
     first.stop()
     let second = try FakeCluster(at: first.endpoint, incarnation: 2)
-    try await cloud.put("n", 3)
+    try await eventually { try await cloud.put("n", 3) }
     let nine: Int = try await cloud.call("square", .reference("n"))
     #expect(nine == 9)
     await cloud.close()
@@ -86,5 +86,16 @@ import WireProtocol
     }
     #expect(error?.code == .unavailable)
     cluster.stop()
+  }
+
+  /// Repeats what was sent before the client could know that the connection is gone.
+  private func eventually(_ body: () async throws -> Void) async throws {
+    while true {
+      do {
+        return try await body()
+      } catch let error as CloudburstError where error.code == .unavailable {
+        continue
+      }
+    }
   }
 }

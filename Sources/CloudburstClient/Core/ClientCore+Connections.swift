@@ -31,7 +31,7 @@ extension ClientCore {
     var hello = hello
     // The scheduler's cluster may be another one after a restart; its shards belong to it.
     if lane != .scheduler { hello.cluster = welcome?.cluster ?? 0 }
-    connections[lane]?.phase = .greeting(again: now + limits.helloInterval.nanoseconds)
+    connections[lane]?.phase = .greeting(again: now + limits.helloInterval.timerNanoseconds)
     effects.append(.send(hello.framed(.hello), over: lane))
   }
 
@@ -151,11 +151,6 @@ extension Failure {
 }
 
 extension Duration {
-  /// Never negative; saturates.
-  package var nanoseconds: UInt64 {
-    let microseconds = wholeMicroseconds
-    let (value, overflow) = microseconds.multipliedReportingOverflow(by: 1000)
-    guard !overflow else { return .max / 2 }
-    return min(value + UInt64(components.attoseconds / 1_000_000_000 % 1000), .max / 2)
-  }
+  /// Nanoseconds; never negative, and far enough from the end that a time can be added.
+  var timerNanoseconds: UInt64 { min(wholeNanoseconds, .max / 2) }
 }

@@ -154,7 +154,7 @@ extension ClientCore {
     guard let entry = entries[ticket] else { return }
     if entry.isSent, entry.request.isCall, !entry.isOverdue {
       entries[ticket]?.isOverdue = true
-      deadlines.insert(ticket, at: now + limits.deadlineGrace.nanoseconds)
+      deadlines.insert(ticket, at: now + limits.deadlineGrace.timerNanoseconds)
       return
     }
     let failure = lateness(of: entry)
