@@ -37,7 +37,7 @@ extension SupervisorLoop {
         try takeOutput(of: child, id)
         child.stopWatching(in: &poller)
         children[id] = nil
-        onReaped(id)
+        events.onReaped(id)
         try step(.ended(id, ending))
       }
     }

@@ -15,8 +15,8 @@ package enum SupervisorMessage: Sendable {
 package struct SupervisorLoop: NodeLoop, ~Copyable {
   let configuration: SupervisorConfiguration
   let mailbox: Mailbox<SupervisorMessage>
-  /// Told on this loop's thread of every executor that was reaped.
-  let onReaped: @Sendable (ExecutorID) -> Void
+  let events: Events
+  private var hasExecutor = false
   var core: Supervisor
   var random = SystemRandomNumberGenerator()
   var poller: Poller
@@ -35,6 +35,16 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
   var isStopping = false
   let readBuffer: UnsafeMutableRawBufferPointer
 
+  /// What the loop tells its owner, on the loop's thread.
+  package struct Events: Sendable {
+    /// The first executor has said hello: calls can run.
+    package var onFirstExecutor: @Sendable () -> Void = {}
+    /// An executor has ended and its process is gone.
+    package var onReaped: @Sendable (ExecutorID) -> Void = { _ in }
+
+    package init() {}
+  }
+
   enum Fetch {
     case record(ContentDigest)
     case chunk(ContentDigest, number: Int)
@@ -42,7 +52,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
 
   package init(
     _ configuration: SupervisorConfiguration, mailbox: Mailbox<SupervisorMessage>,
-    in context: Context, onReaped: @escaping @Sendable (ExecutorID) -> Void
+    in context: Context, events: Events = Events()
   ) throws {
     var hello = Hello()
     hello.role = .supervisor
@@ -59,7 +69,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     let storage = try Dialer(to: configuration.storageEndpoint, as: hello, named: name, in: context)
     self.configuration = configuration
     self.mailbox = mailbox
-    self.onReaped = onReaped
+    self.events = events
     core = Supervisor(.init(node: configuration.node, executors: configuration.executors))
     poller = Poller()
     self.listener = listener
@@ -137,11 +147,19 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
       switch try listener.next() {
       case .hello(let peer, let hello):
         try listener.welcome(peer, welcome())
-        if let id = ExecutorID(hello.name) { try step(.saidHello(id)) }
+        if let id = ExecutorID(hello.name) { try take(helloOf: id) }
       case .frame(let peer, let frame): try take(frame, from: peer)
       case .lost: continue
       case nil: return
       }
+    }
+  }
+
+  private mutating func take(helloOf id: ExecutorID) throws {
+    try step(.saidHello(id))
+    if !hasExecutor {
+      hasExecutor = true
+      events.onFirstExecutor()
     }
   }
 

@@ -1,0 +1,31 @@
+import ClusterModel
+import Glibc
+import LocalCluster
+
+/// What a local cluster is told at its start.
+package struct DevConfiguration: Sendable {
+  package var port: UInt16
+  /// Nil keeps data in memory only.
+  package var dataFolder: String?
+  package var executors: Int
+  /// Absolute path of `cloudburst-executor`.
+  package var executorProgram: String
+  /// The folder under which the node's cache is made: a tmpfs, as a rule.
+  package var sharedMemoryTop: String
+  /// `NAME=value` lines that executors inherit.
+  package var environment: [String] = []
+
+  package init(port: UInt16, dataFolder: String?, executors: Int, executorProgram: String) {
+    precondition(executors > 0, "a cluster has at least one executor")
+    self.port = port
+    self.dataFolder = dataFolder
+    self.executors = executors
+    self.executorProgram = executorProgram
+    let chosen = getenv("CLOUDBURST_SHM").map { String(cString: $0) } ?? ""
+    sharedMemoryTop = chosen.isEmpty ? "/dev/shm" : chosen
+  }
+
+  func sharedMemoryFolder(_ incarnation: Incarnation) -> String {
+    "\(sharedMemoryTop)/cloudburst-\(getuid())-\(port)-\(incarnation)"
+  }
+}

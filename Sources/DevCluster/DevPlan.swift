@@ -1,0 +1,70 @@
+import ClusterModel
+import Glibc
+import LocalCluster
+import Logging
+import NodeRuntime
+import Platform
+
+/// Who listens where in one life of a local cluster.
+struct DevPlan: Sendable {
+  let storage: StorageConfiguration
+  let cache: CacheConfiguration
+  let supervisor: SupervisorConfiguration
+  private let cluster: ClusterID
+  private let incarnation: Incarnation
+  private let front: String
+  private let back: String
+  private let local: (storage: String, cache: String)
+  private let logLevel: Logger.Level
+
+  init(
+    _ configuration: DevConfiguration, _ folder: RunFolder, _ incarnation: Incarnation
+  ) throws {
+    self.incarnation = incarnation
+    cluster = ClusterID(incarnation.number)
+    front = "tcp://127.0.0.1:\(configuration.port)"
+    back = try folder.endpoint("back", incarnation)
+    local = (
+      try folder.endpoint("shard", incarnation), try folder.endpoint("cache", incarnation)
+    )
+    var storage = StorageConfiguration(
+      cluster: cluster, incarnation: incarnation,
+      endpoints: ["tcp://127.0.0.1:*", local.storage], dataFolder: configuration.dataFolder)
+    storage.software = Self.software
+    self.storage = storage
+    let node = NodeID("node0")
+    cache = CacheConfiguration(
+      node: node, cluster: cluster, incarnation: incarnation,
+      folder: configuration.sharedMemoryFolder(incarnation),
+      endpoints: (own: local.cache, scheduler: back, storage: local.storage),
+      defaultLevel: storage.defaultLevel)
+    var supervisor = SupervisorConfiguration(
+      node: node, cluster: cluster, incarnation: incarnation,
+      executors: configuration.executors,
+      endpoint: try folder.endpoint("supervisor", incarnation),
+      peers: (scheduler: back, storage: local.storage, cache: local.cache),
+      executorProgram: configuration.executorProgram, bundleFolder: folder.bundleFolder)
+    supervisor.environment = configuration.environment
+    self.supervisor = supervisor
+    let level = getenv("CLOUDBURST_LOG").map { String(cString: $0) } ?? ""
+    logLevel = Logger.Level(rawValue: level) ?? .notice
+  }
+
+  static var software: String { "cloudburst \(PlatformVersion.text)" }
+
+  /// - Parameter storage: the endpoints the shard bound; the first is for clients.
+  func scheduler(storage bound: [String]) -> SchedulerConfiguration {
+    var scheduler = SchedulerConfiguration(
+      cluster: cluster, incarnation: incarnation, front: front, back: back,
+      storage: (endpoint: local.storage, forClients: [bound[0]]),
+      writeLevel: storage.defaultLevel)
+    scheduler.software = Self.software
+    return scheduler
+  }
+
+  func logger(_ label: String) -> Logger {
+    var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = logLevel
+    return logger
+  }
+}
