@@ -146,7 +146,7 @@ let tests: [Target] = [
     "ShellTests",
     [
       "Connections", "ZeroMQ", "CZeroMQ", "Platform", "CPlatform", "SharedCache", "DurableLog",
-      "PluginHost", "NodeRuntime", "KeyValueStore", "ControlProtocol",
+      "PluginHost", "NodeRuntime", "KeyValueStore", "Scheduling", "ControlProtocol",
       "ContentHash", "ClusterModel", "Lattices", "WireProtocol", logging, protobuf,
     ]),
   .tests(

@@ -7,6 +7,14 @@ import WireProtocol
 /// Executors, and the cache and supervisor loops of their nodes.
 extension SchedulerLoop {
   mutating func takeFromBack() throws {
+    try takeFramesFromBack()
+    for (cache, number) in releasesTaken.sorted(by: { $0.key < $1.key }) {
+      _ = try back.send(Empty().framed(.streamAcknowledged, number: number), to: cache)
+    }
+    releasesTaken.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func takeFramesFromBack() throws {
     for _ in 0..<Self.framesPerTurnMax {
       switch try back.next() {
       case .hello(let peer, let hello): try greet(member: peer, hello)
@@ -93,6 +101,9 @@ extension SchedulerLoop {
   private mutating func takeReleased(_ frame: Frame, from peer: PeerID) throws {
     guard back.hello(of: peer)?.role == .cache, let message = try? Released.decode(frame.body)
     else { return try refuse(member: frame, from: peer) }
+    // A connection keeps the order, and a cache repeats all it has open on a new one: the last
+    // number taken stands for those before it.
+    releasesTaken[peer] = frame.header.number
     try step(.released(message.entries))
   }
 

@@ -41,6 +41,8 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
   var executors: [ExecutorID: PeerID] = [:]
   var caches: [NodeID: Agent] = [:]
   var supervisors: [NodeID: Agent] = [:]
+  /// The last release of each cache in this turn, to be acknowledged at its end.
+  var releasesTaken: [PeerID: UInt64] = [:]
   var gatherings: [UInt64: Gathering] = [:]
   var lastGathering: UInt64 = 0
   /// Who asked for the cluster's end: told when the calls have ended.
@@ -168,7 +170,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     case .kill(let executor, let invocation, let reason):
       try kill(executor, for: invocation, reason)
     case .store(let request, let number):
-      // Where it cannot be sent now, the core sends it again: when the shard is back, or in a while.
+      // Where it cannot be sent now the core sends it again: when the shard is back, or later.
       _ = try storage.send(request.framed(.keyRequest, number: number))
     case .probe(let digest, let number): return try probe(digest, number)
     case .answerRegistry(let answer, let number, let client):
