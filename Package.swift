@@ -158,8 +158,9 @@ let tests: [Target] = [
   .tests(
     "ExecutorRuntimeTests",
     [
-      "ExecutorRuntime", "cloudburst-executor", "Connections", "SharedCache", "ZeroMQ", "Platform",
-      "ClusterModel", "Lattices", "WireProtocol",
+      "ExecutorRuntime", "cloudburst-executor", "Connections", "PluginHost", "SharedCache",
+      "ZeroMQ",
+      "Platform", "ClusterModel", "Lattices", "WireProtocol",
     ]),
   .tests("SimulationTests", ["Simulation", "ClusterModel"]),
   .tests("HouseRulesTests", ["ClusterModel"]),

@@ -3,6 +3,10 @@ package struct ContentDigest: Hashable, Comparable, Sendable, CustomStringConver
   /// 32 bytes.
   package let bytes: Bytes
 
+  package func hash(into hasher: inout Hasher) {
+    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+  }
+
   package init?(_ bytes: Bytes) {
     guard bytes.count == 32 else { return nil }
     self.bytes = Bytes(Array(bytes))

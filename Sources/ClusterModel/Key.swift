@@ -6,6 +6,11 @@ package struct Key: Hashable, Comparable, Sendable, CustomStringConvertible {
   package init(_ text: String) { bytes = Bytes(text: text) }
   package init(trusted bytes: Bytes) { self.bytes = bytes }
 
+  /// All bytes at once: one by one, as for any collection, costs several times as much.
+  package func hash(into hasher: inout Hasher) {
+    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+  }
+
   /// - Returns: nil for empty, too long, or not UTF-8.
   package init?(checking bytes: Bytes) {
     guard !bytes.isEmpty, bytes.count <= Limits.keyBytesMax,

@@ -23,6 +23,7 @@ extension Executor {
     }
     if let failure { return finish(.failure(failure), at: readings, into: &effects) }
     loaded.insert(digest)
+    self.call?.needsBundle = false
     runIfReady(at: readings, into: &effects)
   }
 

@@ -19,23 +19,15 @@ extension Executor {
 
   /// Asks for what the stage needs and is not here: its bundle, and all its references at once.
   private mutating func prepareStage(at readings: Readings, into effects: inout [Effect]) {
-    guard var call else { preconditionFailure("a stage belongs to a call") }
-    self.call = nil
-    let stage = call.stages[call.stage]
-    call.phase = .preparing
-    call.arguments = stage.arguments.map {
-      $0.reference.isEmpty ? .value(encoding: $0.encoding, $0.value) : nil
-    }
-    call.arguments += stage.upstream.map { call.results[Int($0)] }
-    call.argumentsMissing = call.arguments.count { $0 == nil }
-    let bundle = call.bundles[call.stage]
-    if !loaded.contains(bundle) {
-      call.bundleRequestedAt = readings.monotonic
+    let bundle = call?.beginStage()
+    if let bundle, !loaded.contains(bundle) {
+      call?.needsBundle = true
+      call?.bundleRequestedAt = readings.monotonic
       effects.append(.requestBundle(bundle))
     }
-    let needsReads = call.argumentsMissing > 0
-    self.call = call
-    if needsReads { readReferences(of: stage, at: readings, into: &effects) }
+    if call?.argumentsMissing ?? 0 > 0, let stage = call?.currentStage {
+      readReferences(of: stage, at: readings, into: &effects)
+    }
     runIfReady(at: readings, into: &effects)
   }
 
@@ -69,40 +61,35 @@ extension Executor {
   }
 
   mutating func runIfReady(at readings: Readings, into effects: inout [Effect]) {
-    guard let ready = call, ready.phase == .preparing, ready.argumentsMissing == 0,
-      loaded.contains(ready.bundles[ready.stage])
-    else { return }
-    if let deadline = ready.deadline, deadline <= readings.monotonic {
-      return finish(.failure(.deadline(before: ready.function)), at: readings, into: &effects)
+    guard call?.isReady == true else { return }
+    if let deadline = call?.deadline, deadline <= readings.monotonic {
+      let failure = Failure.deadline(before: call?.function ?? "")
+      return finish(.failure(failure), at: readings, into: &effects)
     }
-    call?.phase = .running
-    call?.runStarted = readings.monotonic
-    effects.append(
-      .run(
-        StageRun(
-          bundle: ready.bundles[ready.stage], function: ready.function,
-          arguments: ready.arguments.compactMap(\.self), invocation: ready.header.invocation,
-          attempt: UInt32(max(1, ready.header.attempt)))))
+    guard let run = call?.begin(at: readings.monotonic) else { return }
+    effects.append(.run(run))
   }
 
   mutating func endStage(
     _ outcome: StageOutcome, at readings: Readings, into effects: inout [Effect]
   ) {
-    guard let ended = call, ended.phase == .running else {
+    guard call?.phase == .running else {
       preconditionFailure("a stage ends once, after it was run")
     }
     reads.removeAll()
-    call?.runNanoseconds += readings.monotonic - ended.runStarted
+    call?.noteRun(until: readings.monotonic)
     switch outcome {
     case .failed(let code, let message):
       return finish(.failure(.ofBody(code: code, message)), at: readings, into: &effects)
     case .refused(let failure): return finish(.failure(failure), at: readings, into: &effects)
     case .result(let encoding, let bytes):
-      if ended.isCancelled { return finish(.failure(.cancelled), at: readings, into: &effects) }
+      if call?.isCancelled == true {
+        return finish(.failure(.cancelled), at: readings, into: &effects)
+      }
       guard bytes.count <= Limits.valueBytesMax else {
         return finish(.failure(.tooLarge(bytes.count)), at: readings, into: &effects)
       }
-      guard ended.stage + 1 < ended.stages.count else {
+      guard call?.hasFurtherStages == true else {
         return finish(.success((encoding, bytes)), at: readings, into: &effects)
       }
       call?.results.append(.value(encoding: encoding, bytes))
@@ -127,8 +114,7 @@ extension Executor {
     _ outcome: Result<(encoding: UInt8, bytes: Bytes), Failure>, at readings: Readings,
     into effects: inout [Effect]
   ) {
-    guard var ended = call else { preconditionFailure("a call ends once") }
-    call = nil
+    guard var ended = call.take() else { preconditionFailure("a call ends once") }
     reads.removeAll()
     var result = CallResult()
     result.invocation = ended.header.invocation
@@ -158,7 +144,7 @@ extension Executor {
 
   private mutating func finalWrites(of ended: inout RunningCall) -> Effect {
     let number = nextNumber()
-    var writes = ended.cacheWrites(ended.overlay.takeUnsent(as: number))
+    var writes = ended.takeWrites(as: number)
     writes.isFinal = true
     writes.readSequence = ended.readSequence
     writes.level = ended.header.writeLevel

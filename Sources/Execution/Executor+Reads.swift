@@ -46,13 +46,17 @@ extension Executor {
     into effects: inout [Effect]
   ) {
     var read = PendingRead(number: nextNumber(), key: key, purpose: purpose)
-    guard let call else { preconditionFailure("a read belongs to a call") }
-    if call.isCancelled { return answer(read, .failed(.cancelled), at: readings, into: &effects) }
+    guard let base = call?.overlay.base(of: key) else {
+      preconditionFailure("a read belongs to a call")
+    }
+    if call?.isCancelled == true {
+      return answer(read, .failed(.cancelled), at: readings, into: &effects)
+    }
     guard reads.count < limits.readsMax else {
       let full = Failure(.overloaded, "\(limits.readsMax) reads of this call are under way")
       return answer(read, .failed(full), at: readings, into: &effects)
     }
-    switch call.overlay.base(of: key) {
+    switch base {
     case .settled(let value):
       return answer(read, value.answer(), at: readings, into: &effects)
     case .needed: effects.append(.lookUp(key, read: read.number))

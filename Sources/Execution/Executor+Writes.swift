@@ -26,20 +26,18 @@ extension Executor {
   }
 
   private func refusal(of write: CacheWrite) -> WriteRefusal? {
-    guard let call else { return nil }
     if write.key.isReserved { return .reserved }
     if write.value.count > Limits.valueBytesMax { return .valueTooLarge }
-    if call.overlay.sentByteCount > limits.unappliedBytesMax { return .full }
-    return call.overlay.conflicts(with: write) ? .lattice : nil
+    if call?.overlay.sentByteCount ?? 0 > limits.unappliedBytesMax { return .full }
+    return call?.overlay.conflicts(with: write) == true ? .lattice : nil
   }
 
   /// Sends what the call has written so far; it stays readable here until the cache has it.
   mutating func flush(into effects: inout [Effect]) {
-    guard let running = call, running.overlay.unsentByteCount > 0 else { return }
+    guard call?.overlay.unsentByteCount ?? 0 > 0 else { return }
     let number = nextNumber()
-    guard let writes = call?.overlay.takeUnsent(as: number) else { return }
-    call?.flushDue = nil
-    effects.append(.sendWrites(running.cacheWrites(writes), number: number))
+    guard let writes = call?.takeWrites(as: number) else { return }
+    effects.append(.sendWrites(writes, number: number))
   }
 
   mutating func take(applied number: UInt64, into effects: inout [Effect]) {
@@ -82,7 +80,13 @@ extension Executor {
 }
 
 extension RunningCall {
-  func cacheWrites(_ writes: [CacheWrite]) -> CacheWrites {
+  /// What is unsent, as the message that sends it.
+  mutating func takeWrites(as number: UInt64) -> CacheWrites {
+    flushDue = nil
+    return cacheWrites(overlay.takeUnsent(as: number))
+  }
+
+  private func cacheWrites(_ writes: [CacheWrite]) -> CacheWrites {
     var message = CacheWrites()
     message.invocation = header.invocation
     message.attempt = UInt32(header.attempt)

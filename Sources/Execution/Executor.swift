@@ -113,17 +113,17 @@ package struct Executor {
 
   /// When `timerFired` is next due, on the monotonic clock; `nil`: nothing is waited for.
   package var timer: UInt64? {
-    guard let call else { return nil }
-    var next = call.flushDue
+    guard call != nil else { return nil }
+    var next = call?.flushDue
     func consider(_ time: UInt64?) {
       if let time { next = min(next ?? time, time) }
     }
-    if let asked = call.bundleRequestedAt { consider(asked + limits.requestRetryNanoseconds) }
+    if let asked = call?.bundleRequestedAt { consider(asked + limits.requestRetryNanoseconds) }
     for read in reads {
       if case .fetching(let sent) = read.state { consider(sent + limits.requestRetryNanoseconds) }
     }
     // A body that waits for nothing is its scheduler's to end.
-    if call.phase == .preparing || !reads.isEmpty { consider(call.deadline) }
+    if call?.phase == .preparing || !reads.isEmpty { consider(call?.deadline) }
     return next
   }
 

@@ -46,6 +46,8 @@ struct RunningCall {
   /// Of the stage being prepared; `nil` where a read is under way.
   var arguments: [StageRun.Argument?] = []
   var argumentsMissing = 0
+  /// Until the stage's bundle is loaded.
+  var needsBundle = false
   /// Set while the stage's bundle is asked for.
   var bundleRequestedAt: UInt64?
 
@@ -66,6 +68,38 @@ struct RunningCall {
   var runNanoseconds: UInt64 = 0
 
   var function: String { stages[stage].function }
+  var currentStage: Stage { stages[stage] }
+  var hasFurtherStages: Bool { stage + 1 < stages.count }
+  var isReady: Bool { phase == .preparing && argumentsMissing == 0 && !needsBundle }
+
+  /// Gathers what the stage has: its own values, and the results that feed it.
+  ///
+  /// - Returns: the bundle it needs.
+  mutating func beginStage() -> ContentDigest {
+    phase = .preparing
+    arguments.removeAll(keepingCapacity: true)
+    argumentsMissing = 0
+    for argument in stages[stage].arguments {
+      if argument.reference.isEmpty {
+        arguments.append(.value(encoding: argument.encoding, argument.value))
+      } else {
+        arguments.append(nil)
+        argumentsMissing += 1
+      }
+    }
+    for index in stages[stage].upstream { arguments.append(results[Int(index)]) }
+    return bundles[stage]
+  }
+
+  mutating func begin(at now: UInt64) -> StageRun {
+    phase = .running
+    runStarted = now
+    return StageRun(
+      bundle: bundles[stage], function: function, arguments: arguments.compactMap(\.self),
+      invocation: header.invocation, attempt: UInt32(max(1, header.attempt)))
+  }
+
+  mutating func noteRun(until now: UInt64) { runNanoseconds += now - runStarted }
 
   /// A failure that names the function, its version, the executor and the call.
   func named(_ failure: Failure, by executor: ExecutorID) -> Failure {

@@ -42,6 +42,14 @@ package struct PostedTurn: @unchecked Sendable {
   let thunk: @convention(c) (UnsafeMutableRawPointer?) -> Void
   let context: UnsafeMutableRawPointer?
 
+  package init(
+    thunk: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Void,
+    context: UnsafeMutableRawPointer?
+  ) {
+    self.thunk = thunk
+    self.context = context
+  }
+
   package func run() {
     thunk(context)
   }
