@@ -88,7 +88,7 @@ final class FakeNode {
   }
 
   /// Serves until the condition holds.
-  func run(limit: Duration = .seconds(10), until condition: () -> Bool) throws {
+  func run(limit: Duration = .seconds(30), until condition: () -> Bool) throws {
     let deadline = MonotonicClock.now + limit.wholeMicroseconds * 1000
     while !condition() {
       guard MonotonicClock.now < deadline else {
