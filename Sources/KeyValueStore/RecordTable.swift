@@ -33,7 +33,9 @@ struct RecordTable {
     }
 
     /// - Parameter now: milliseconds since the epoch.
-    func isAbsent(at now: UInt64) -> Bool { isTombstone || (expiry != 0 && expiry <= now) }
+    func isAbsent(at now: UInt64) -> Bool {
+      isTombstone || (expiry != 0 && expiry <= now)
+    }
   }
 
   private struct Slot {
@@ -66,16 +68,11 @@ struct RecordTable {
 
   func find(_ key: Key) -> Int? { find(key, hash: StableHash.of(key.bytes)) }
 
-  /// Replaces the entry's record, or makes an entry for a key that has none.
+  /// Makes an entry for a key that has none.
   ///
   /// The key is copied, so the caller's may be a part of a received frame.
-  @discardableResult
-  mutating func store(_ record: Record, under key: Key) -> Int {
+  mutating func insert(_ record: Record, under key: Key) -> Int {
     let hash = StableHash.of(key.bytes)
-    if let entry = find(key, hash: hash) {
-      replace(entry, by: record)
-      return entry
-    }
     if (entries.count + 1) * 4 > slots.count * 3 { grow() }
     let number = entries.count
     precondition(number < Int32.max, "the byte limit ends a shard long before")

@@ -25,7 +25,8 @@ extension StorageShard {
       guard table[entry].expiryQueuedAt == item.time else { continue }
       table[entry].expiryQueuedAt = 0
       if let tombstone = table[entry].record.buried(at: now.wall) {
-        install(tombstone, under: table[entry].key, knownTo: nil, at: now, into: &effects)
+        table.replace(entry, by: tombstone)
+        noteChange(of: entry, knownTo: nil, at: now, into: &effects)
       } else {
         scheduleExpiry(of: entry, at: now)
       }

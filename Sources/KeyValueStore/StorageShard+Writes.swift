@@ -99,7 +99,10 @@ extension StorageShard {
     guard let entry = table.find(key) else {
       guard let record = first(change) else { return nil }
       try makeRoom(for: record, key)
-      return install(record, under: key, knownTo: asker.peer, at: now, into: &effects)
+      let entry = table.insert(record, under: key)
+      table[entry].isObserved = !interests.isEmpty && interests[key] != nil
+      noteChange(of: entry, knownTo: asker.peer, at: now, into: &effects)
+      return entry
     }
     var record = table[entry].record
     let buried = record.buried(at: now.wall)
@@ -118,7 +121,9 @@ extension StorageShard {
       record.stamp = clock.tick(now: now.wall)
     }
     let writer = isWhole(change, of: record) ? asker.peer : nil
-    return install(record, under: key, knownTo: writer, at: now, into: &effects)
+    table.replace(entry, by: record)
+    noteChange(of: entry, knownTo: writer, at: now, into: &effects)
+    return entry
   }
 
   /// Whether what was written is all there is: the writer need not be told.
@@ -170,21 +175,15 @@ extension StorageShard {
     }
   }
 
-  /// Puts a changed record in its place, for the log, the sweep and those who watch it.
+  /// Tells the log, the sweep and those who watch that an entry's record is another one.
   ///
   /// - Parameter writer: a peer that holds exactly this state already.
-  @discardableResult
-  mutating func install(
-    _ record: Record, under key: Key, knownTo writer: PeerID?, at now: Now,
-    into effects: inout [Effect]
-  ) -> Int {
-    let countBefore = table.count
-    let entry = table.store(record, under: key)
-    if table.count > countBefore { table[entry].isObserved = interests[key] != nil }
+  mutating func noteChange(
+    of entry: Int, knownTo writer: PeerID?, at now: Now, into effects: inout [Effect]
+  ) {
     noteForLog(entry)
     scheduleExpiry(of: entry, at: now)
     if table[entry].isObserved { announce(entry, knownTo: writer, at: now, into: &effects) }
-    return entry
   }
 
   private static func valueTooLarge(_ key: Key) -> Failure {

@@ -119,10 +119,10 @@ package struct StorageShard {
     [flushDeadline, heartbeatDeadline, sweepDeadline, logTrouble?.retryAt].compactMap(\.self).min()
   }
 
-  /// Takes over a record from the log, before the first input.
+  /// Takes over a record from the log, before the first input; once a key.
   package mutating func restore(_ record: Record, under key: Key, at now: Now) {
     clock = HybridLogicalClock(last: max(clock.last, record.stamp))
-    let entry = table.store(record, under: key)
+    let entry = table.insert(record, under: key)
     scheduleExpiry(of: entry, at: now)
   }
 
