@@ -3,6 +3,8 @@ import WireProtocol
 
 /// One call between its acceptance and its end: the in-flight entry, owned by this scheduler.
 struct Flight {
+  /// No case carries a result, though some have one: Swift 6.3 without optimisation misreads a large
+  /// enum that is switched over straight through a `_read` accessor, as `FlightTable` has one.
   enum Stage: Equatable {
     /// A submitted call whose intent is on its way into the store. Goes to `queued`, or ends.
     case storingIntent
