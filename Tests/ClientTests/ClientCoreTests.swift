@@ -70,14 +70,25 @@ import WireProtocol
     harness.connect()
     _ = harness.call(1)
     _ = harness.call(2)
-    let refusal = FailureMessage(Failure(.unavailable, "say hello first"))
-    let effects = harness.step(
-      .received(refusal.framed(.refusal, number: 2)[...], over: .scheduler))
+    let unread = Empty().framed(.sayHello, number: 2)
+    let effects = harness.step(.received(unread[...], over: .scheduler))
     #expect(effects.sent == ["hello 0"])
     // The first was sent to the life before this one, the second provably did not run.
     let welcomed = harness.welcome(.scheduler, incarnation: 2)
     #expect(welcomed.ends == ["1 UNAVAILABLE"])
     #expect(welcomed.sent == ["call 2"])
+  }
+
+  @Test func aRefusedRequestFailsAndLeavesTheOthers() {
+    var harness = CoreHarness()
+    harness.connect()
+    _ = harness.call(1)
+    _ = harness.call(2)
+    let refusal = FailureMessage(Failure(.unavailable, "no executor")).framed(.refusal, number: 1)
+    let effects = harness.step(.received(refusal[...], over: .scheduler))
+    #expect(effects.ends == ["1 UNAVAILABLE"])
+    #expect(effects.sent.isEmpty)
+    #expect(harness.core.openRequests == 1)
   }
 
   @Test func aRestartedClusterMovesTheShard() {

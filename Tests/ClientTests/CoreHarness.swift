@@ -90,7 +90,8 @@ struct CoreHarness {
     _ ticket: UInt64, _ body: Request.Body, limit: Duration = .seconds(30), isIdempotent: Bool
   ) -> Request {
     Request(
-      ticket: ticket, body: body, deadline: now + limit.wholeNanoseconds, isIdempotent: isIdempotent)
+      ticket: ticket, body: body, deadline: now + limit.wholeNanoseconds, isIdempotent: isIdempotent
+    )
   }
 }
 

@@ -188,8 +188,7 @@ private final class FakeClusterBody {
       return
     }
     guard known.contains(peer) else {
-      let failure = FailureMessage(Failure(.unavailable, "say hello first"))
-      _ = try socket.trySend(failure.framed(.refusal, number: number), to: peer)
+      _ = try socket.trySend(Empty().framed(.sayHello, number: number), to: peer)
       return
     }
     if let answer = try answer(to: frame, from: peer) {

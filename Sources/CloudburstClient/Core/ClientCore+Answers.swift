@@ -33,7 +33,8 @@ extension ClientCore {
     case .welcome: takeWelcome(try .decode(frame.body), over: lane, at: now, into: &effects)
     case .refusal:
       let failure = try FailureMessage.decode(frame.body).failure
-      refuse(ticket, failure, over: lane, at: now, into: &effects)
+      refuse(ticket, failure, over: lane, into: &effects)
+    case .sayHello: takeBack(ticket, over: lane, at: now, into: &effects)
     case .result:
       guard case .call(_, let header) = entries[ticket]?.request.body else { return }
       take(try .decode(frame.body), of: ticket, header, into: &effects)
@@ -47,30 +48,29 @@ extension ClientCore {
   }
 
   private mutating func refuse(
-    _ ticket: UInt64, _ failure: Failure, over lane: Lane, at now: UInt64,
-    into effects: inout [Effect]
+    _ ticket: UInt64, _ failure: Failure, over lane: Lane, into effects: inout [Effect]
   ) {
-    let isGreeting = connections[lane]?.phase != .up
-    // A peer that does not know us has run nothing: the request waits for the next welcome.
-    if failure.code == .unavailable, isOurs(ticket) {
-      if let entry = entries[ticket], entry.isSent {
-        entries[ticket]?.isSent = false
-        connections[lane]?.sent.remove(ticket)
-        let place = entry.place(in: connections[lane])
-        connections[lane]?.waiting.insert(ticket, at: place)
-      }
-      if !isGreeting { greet(lane, at: now, into: &effects) }
-    } else if entries[ticket] != nil {
+    if entries[ticket] != nil {
       finish(ticket, .failed(failure), into: &effects)
     } else if watches[ticket] != nil {
       endWatch(ticket, failure, into: &effects)
-    } else if isGreeting {
+    } else if connections[lane]?.phase != .up {
       takeRefusal(failure, over: lane, into: &effects)
     }
   }
 
-  private func isOurs(_ ticket: UInt64) -> Bool {
-    entries[ticket] != nil || watches[ticket] != nil
+  /// A peer that does not know us has run nothing: the request waits for the next welcome.
+  private mutating func takeBack(
+    _ ticket: UInt64, over lane: Lane, at now: UInt64, into effects: inout [Effect]
+  ) {
+    if let entry = entries[ticket], entry.isSent {
+      entries[ticket]?.isSent = false
+      connections[lane]?.sent.remove(ticket)
+      let place = entry.place(in: connections[lane])
+      connections[lane]?.waiting.insert(ticket, at: place)
+    }
+    // Several frames may be sent back; one hello answers for all.
+    if connections[lane]?.phase == .up { greet(lane, at: now, into: &effects) }
   }
 
   private mutating func take(
