@@ -21,7 +21,7 @@ final class LocalDev: Sendable {
     for bundle in bundles { try upload(bundle) }
   }
 
-  deinit { try? stop() }
+  deinit { _ = try? stop() }
 
   func start() throws {
     let outcome = try cbctl(["dev", "--detach"] + options)

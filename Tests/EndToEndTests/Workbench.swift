@@ -79,7 +79,7 @@ func run(
   process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
   // Files, not pipes: a program's background children may keep a pipe open.
   let files = ["out", "err"].map { scratch.path + "/" + $0 }
-  for file in files { FileManager.default.createFile(atPath: file, contents: nil) }
+  for file in files { _ = FileManager.default.createFile(atPath: file, contents: nil) }
   process.standardOutput = try FileHandle(forWritingTo: URL(filePath: files[0]))
   process.standardError = try FileHandle(forWritingTo: URL(filePath: files[1]))
   if let input {
