@@ -119,7 +119,7 @@ package struct KeyRequest: WireMessage {
 /// The answer to a `KeyRequest`; also the body of `push` and `watchEvent` frames.
 ///
 /// Pushes are numbered from 1 after each hello. Their tuples always hold a record, of a deleted key
-/// its tombstone. A push without tuples repeats the last number: where the stream stands. A
+/// its tombstone. A heartbeat with a number repeats the last one: where the stream stands. A
 /// subscribed cache acknowledges with `streamAcknowledged`; after a gap it fetches again what it holds.
 package struct KeyResponse: WireMessage {
   package var type = KeyRequestType.get

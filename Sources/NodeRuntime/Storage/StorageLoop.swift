@@ -202,7 +202,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
       case .watchEvent(let response, let number, let peer):
         try send(response.framed(.watchEvent, number: number), number, to: peer)
       case .heartbeat(let number, let peer):
-        try send(KeyResponse().framed(.push, number: number), number, to: peer)
+        try send(Empty().framed(.heartbeat, number: number), number, to: peer)
       case .commit(let entries): log?.commit(entries)
       }
     }
