@@ -66,6 +66,7 @@ extension NodeCache {
     _ writes: CacheWrites, _ number: UInt64, _ peer: PeerID, _ now: Now, _ effects: inout [Effect]
   ) {
     appliedNumbers[peer] = number
+    if writes.clock != 0 { _ = clock.observe(writes.clock, origin: .native, now: now.wall) }
     let call = CallID(invocation: writes.invocation, attempt: writes.attempt)
     if !writes.writes.isEmpty, barriers[call] == nil { barriers[call] = Barrier(peer: peer) }
     for write in writes.writes {

@@ -160,6 +160,7 @@ extension RunningCall {
       if !header.session.isEmpty {
         for entry in try SessionToken.decode(header.session).entries {
           minimums[entry.key] = max(entry.version, minimums[entry.key] ?? .none)
+          clock = max(clock, entry.version.stamp)
         }
       }
     } catch {

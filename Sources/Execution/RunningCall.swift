@@ -61,6 +61,8 @@ struct RunningCall {
   var readSequence: UInt64 = 0
   /// The least versions that reads may return: the session's, and what the call itself has read.
   var minimums: [Key: Version] = [:]
+  /// The latest stamp among all of these.
+  var clock: UInt64 = 0
   /// Versions read, oldest first; at most `Limits.sessionEntriesMax`.
   var seen: [SessionToken.Entry] = []
 
@@ -113,6 +115,7 @@ struct RunningCall {
 
   /// Takes note of a version that the body now knows.
   mutating func note(_ version: Version, of key: Key) {
+    clock = max(clock, version.stamp)
     guard version != .none, minimums[key].map({ $0 < version }) ?? true else { return }
     if let place = seen.firstIndex(where: { $0.key == key }) {
       seen.remove(at: place)

@@ -118,6 +118,9 @@ package struct CacheWrites: WireMessage {
   package var level: WriteLevel?
   /// The incarnation of the scheduler that waits for the release.
   package var scheduler = Incarnation(0)
+  /// The latest stamp that the call knows of, from its caller's session and its own reads: what it
+  /// writes is stamped later, whatever the agent's clock says.
+  package var clock: UInt64 = 0
 
   package init() {}
 
@@ -129,6 +132,7 @@ package struct CacheWrites: WireMessage {
     writer.field(5, readSequence)
     writer.field(6, UInt32(level?.rawValue ?? 0))
     writer.fixed64(7, scheduler.number)
+    writer.fixed64(8, clock)
   }
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
@@ -140,6 +144,7 @@ package struct CacheWrites: WireMessage {
     case 5: readSequence = try reader.uint64()
     case 6: level = try reader.writeLevel()
     case 7: scheduler = Incarnation(try reader.fixed64())
+    case 8: clock = try reader.fixed64()
     default: try reader.skip()
     }
   }

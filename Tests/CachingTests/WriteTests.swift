@@ -15,6 +15,19 @@ import WireProtocol
     #expect(effects.requests.map(\.request.type) == [.put])
   }
 
+  /// The caller's put may have been stamped by an owner whose clock is ahead of this node's.
+  @Test func aWriteIsStampedAfterWhatItsCallKnows() throws {
+    var node = TestNode()
+    let known = HybridLogicalClock.stamp(milliseconds: node.now.wall + 200) + 7
+    var frame = CacheWrites()
+    frame.invocation = InvocationID(high: 0, low: 1)
+    frame.writes = [put("a", "x")]
+    frame.clock = known
+    node.step(.writes(frame, number: 1, from: executor))
+    let stamp = try #require(node.shared[Key("a")]?.stamp)
+    #expect(stamp > known)
+  }
+
   @Test func writesGatherBehindTheOneUnderWay() {
     var node = TestNode()
     let first = node.write([put("a", "1")]).requests[0]

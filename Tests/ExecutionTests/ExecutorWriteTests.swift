@@ -23,6 +23,21 @@ import WireProtocol
     #expect(effects.result?.awaitsRelease == true)
   }
 
+  @Test func writesSayWhatTheirCallKnows() throws {
+    var driver = ExecutorDriver()
+    var header = CallHeader(invocation: InvocationID(high: 1, low: 2))
+    var session = SessionToken()
+    session.entries = [
+      .init(key: Key("a"), version: Version(generation: 3, stamp: 40)),
+      .init(key: Key("b"), version: Version(generation: 0, stamp: 41)),
+    ]
+    header.session = session.encoded()
+    driver.startBody { $0.header = header.encoded() }
+    _ = driver.step(.write(put("x", "1")))
+    let writes = try #require(driver.endBody().writes).0
+    #expect(writes.clock == 41)
+  }
+
   @Test func aCallWhoseWritesAllLeftStillWaitsForThem() throws {
     var driver = ExecutorDriver()
     driver.startBody()

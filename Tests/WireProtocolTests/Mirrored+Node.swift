@@ -73,6 +73,7 @@ extension CacheWrites: Mirrored {
     writes.readSequence = random.number()
     writes.level = random.level()
     writes.scheduler = Incarnation(random.number())
+    writes.clock = random.number()
     return writes
   }
 
@@ -85,6 +86,7 @@ extension CacheWrites: Mirrored {
       $0.readSequence = readSequence
       $0.level = level.mirror
       $0.scheduler = scheduler.number
+      $0.clock = clock
     }
   }
 

@@ -811,6 +811,9 @@ package nonisolated struct Cloudburst_CacheWrites: Sendable {
   /// incarnation
   package var scheduler: UInt64 = 0
 
+  /// the latest stamp the call knows of: its writes come after it
+  package var clock: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -2185,7 +2188,7 @@ nonisolated extension Cloudburst_CacheWrite.Kind: SwiftProtobuf._ProtoNameProvid
 
 nonisolated extension Cloudburst_CacheWrites: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CacheWrites"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}invocation\0\u{1}attempt\0\u{1}writes\0\u{3}is_final\0\u{3}read_sequence\0\u{1}level\0\u{1}scheduler\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}invocation\0\u{1}attempt\0\u{1}writes\0\u{3}is_final\0\u{3}read_sequence\0\u{1}level\0\u{1}scheduler\0\u{1}clock\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2200,6 +2203,7 @@ nonisolated extension Cloudburst_CacheWrites: SwiftProtobuf.Message, SwiftProtob
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.readSequence) }()
       case 6: try { try decoder.decodeSingularEnumField(value: &self.level) }()
       case 7: try { try decoder.decodeSingularFixed64Field(value: &self.scheduler) }()
+      case 8: try { try decoder.decodeSingularFixed64Field(value: &self.clock) }()
       default: break
       }
     }
@@ -2227,6 +2231,9 @@ nonisolated extension Cloudburst_CacheWrites: SwiftProtobuf.Message, SwiftProtob
     if self.scheduler != 0 {
       try visitor.visitSingularFixed64Field(value: self.scheduler, fieldNumber: 7)
     }
+    if self.clock != 0 {
+      try visitor.visitSingularFixed64Field(value: self.clock, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2238,6 +2245,7 @@ nonisolated extension Cloudburst_CacheWrites: SwiftProtobuf.Message, SwiftProtob
     if lhs.readSequence != rhs.readSequence {return false}
     if lhs.level != rhs.level {return false}
     if lhs.scheduler != rhs.scheduler {return false}
+    if lhs.clock != rhs.clock {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
