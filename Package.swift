@@ -103,8 +103,8 @@ let shells: [Target] = [
   .layer(
     "Simulation",
     [
-      "KeyValueStore", "Caching", "Execution", "Scheduling", "ClusterModel", "Lattices",
-      "WireProtocol",
+      "KeyValueStore", "Caching", "Execution", "Scheduling", "Supervision", "ClusterModel",
+      "Lattices", "WireProtocol",
     ]),
 ]
 
