@@ -44,22 +44,19 @@ package final class DevCluster: Sendable {
     do {
       try folder.create()
       let plan = try DevPlan(configuration, folder, incarnation)
-      let parts = try DevParts(plan, ended: ended, onReady: onReady)
       let file = RunFile(
-        endpoint: parts.endpoint, dataFolder: configuration.dataFolder,
+        endpoint: plan.endpoint, dataFolder: configuration.dataFolder,
         sharedMemoryFolder: shared, executors: configuration.executors,
         version: PlatformVersion.text)
-      do {
-        try file.write(to: folder)
-      } catch {
-        parts.stop()
-        throw error
-      }
+      // Once the port is ours, and before anybody can be told that calls run.
+      let parts = try DevParts(
+        plan, ended: ended, onBound: { try file.write(to: folder) }, onReady: onReady)
       return DevCluster(
         configuration, folder: folder, parts: parts, ended: ended, sharedMemoryFolder: shared)
     } catch {
       removeTree(shared)
-      folder.remove()
+      // Where another cluster won the port, the folder is that one's.
+      if RunFile.read(from: folder)?.isAlive != true { folder.remove() }
       throw Failure(starting: error, port: configuration.port)
     }
   }

@@ -24,9 +24,11 @@ final class DevParts: Sendable {
   private let scheduler: Part<SchedulerMessage>
   private let cache: Part<CacheMessage>
   private let supervisor: Part<SupervisorMessage>
-  let endpoint: String
-
-  init(_ plan: DevPlan, ended: EndSignal, onReady: @escaping @Sendable () -> Void) throws {
+  /// - Parameter onBound: called when the cluster's port is ours.
+  init(
+    _ plan: DevPlan, ended: EndSignal, onBound: () throws -> Void,
+    onReady: @escaping @Sendable () -> Void
+  ) throws {
     let context = try Context()
     let ready = Readiness(waitingFor: 2, then: onReady)
     var stops: [() -> Void] = []
@@ -34,14 +36,14 @@ final class DevParts: Sendable {
       let storage = try Self.startStorage(plan, context, ended)
       stops.append { storage.part.stop(with: .stop) }
       let scheduler = try Self.startScheduler(plan, storage.endpoints, context, ended, ready)
-      stops.append { scheduler.part.stop(with: .stop) }
+      stops.append { scheduler.stop(with: .stop) }
+      try onBound()
       let cache = try Self.startCache(plan, context, ended)
       stops.append { cache.stop(with: .stop) }
       supervisor = try Self.startSupervisor(plan, cache.mailbox, context, ended, ready)
       self.storage = storage.part
-      self.scheduler = scheduler.part
+      self.scheduler = scheduler
       self.cache = cache
-      endpoint = scheduler.endpoint
     } catch {
       for stop in stops.reversed() { stop() }
       throw error
@@ -72,11 +74,9 @@ final class DevParts: Sendable {
   private static func startScheduler(
     _ plan: DevPlan, _ storage: [String], _ context: Context, _ ended: EndSignal,
     _ ready: Readiness
-  ) throws -> (part: Part<SchedulerMessage>, endpoint: String) {
+  ) throws -> Part<SchedulerMessage> {
     let mailbox = try SchedulerLoop.mailbox()
-    let bound = Locked("")
     var events = SchedulerLoop.Events()
-    events.onBound = { endpoint in bound.withLock { $0 = endpoint } }
     events.onReady = { ready.arrived() }
     events.onShutdown = { ended.request() }
     let configuration = plan.scheduler(storage: storage)
@@ -88,7 +88,7 @@ final class DevParts: Sendable {
         configuration, mailbox: mailbox, in: context, logger: plan.logger("scheduler"),
         events: handlers)
     }
-    return (Part(mailbox: mailbox, loop: loop), bound.withLock { $0 })
+    return Part(mailbox: mailbox, loop: loop)
   }
 
   private static func startCache(

@@ -12,7 +12,8 @@ struct DevPlan: Sendable {
   let supervisor: SupervisorConfiguration
   private let cluster: ClusterID
   private let incarnation: Incarnation
-  private let front: String
+  /// The cluster's.
+  let endpoint: String
   private let back: String
   private let local: (storage: String, cache: String)
   private let logLevel: Logger.Level
@@ -22,7 +23,7 @@ struct DevPlan: Sendable {
   ) throws {
     self.incarnation = incarnation
     cluster = ClusterID(incarnation.number)
-    front = "tcp://127.0.0.1:\(configuration.port)"
+    endpoint = "tcp://127.0.0.1:\(configuration.port)"
     back = try folder.endpoint("back", incarnation)
     local = (
       try folder.endpoint("shard", incarnation), try folder.endpoint("cache", incarnation)
@@ -55,7 +56,7 @@ struct DevPlan: Sendable {
   /// - Parameter storage: the endpoints the shard bound; the first is for clients.
   func scheduler(storage bound: [String]) -> SchedulerConfiguration {
     var scheduler = SchedulerConfiguration(
-      cluster: cluster, incarnation: incarnation, front: front, back: back,
+      cluster: cluster, incarnation: incarnation, front: endpoint, back: back,
       storage: (endpoint: local.storage, forClients: [bound[0]]),
       writeLevel: storage.defaultLevel)
     scheduler.software = Self.software

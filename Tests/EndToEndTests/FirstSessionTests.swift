@@ -68,14 +68,13 @@ import Testing
   }
 }
 
-/// One cluster for all: what each refusal looks like.
+/// What each refusal looks like.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct RefusalTests {
-  private static let dev = Result { try LocalDev(uploading: ["arithmetic", "crashing"]) }
   private let dev: LocalDev
 
-  init() throws { dev = try Self.dev.get() }
+  init() throws { dev = try LocalDev(uploading: ["arithmetic", "crashing"]) }
 
-  @Test(arguments: [
+  private static let refusals: [(words: [String], status: Int32, code: String)] = [
     (["call", "sqare", "3"], 3, "FUNCTION_NOT_FOUND"),
     (["call", "square"], 2, "BAD_ARGUMENT"),
     (["call", "square", "1", "2"], 2, "BAD_ARGUMENT"),
@@ -92,19 +91,26 @@ import Testing
     (["result", "00000000000000000000000000000001"], 3, "RESULT_NOT_FOUND"),
     (["upload", "/no/such/bundle.so"], 3, "FILE_NOT_FOUND"),
     (["call", "refuse", "\"because\""], 1, "FUNCTION_FAILED"),
-  ])
-  func everyRefusalHasItsCodeAndExitCode(
-    _ arguments: [String], _ status: Int32, _ code: String
-  ) throws {
-    let outcome = try dev.cbctl(arguments)
-    #expect(outcome.status == status, "\(outcome)")
-    #expect(outcome.errors.hasPrefix("error: \(code): "), "\(outcome)")
-    #expect(outcome.output.isEmpty)
-    let json = try dev.cbctl(arguments + ["-o", "json"])
-    let object = try JSONSerialization.jsonObject(with: Data(json.errors.utf8)) as? [String: Any]
-    let error = try #require(object?["error"] as? [String: Any], "\(json)")
-    #expect(error["code"] as? String == code)
-    #expect(json.status == status)
+  ]
+
+  @Test func everyRefusalHasItsCodeAndExitCode() throws {
+    for refusal in Self.refusals {
+      let outcome = try dev.cbctl(refusal.words)
+      #expect(outcome.status == refusal.status, "\(refusal.words): \(outcome)")
+      #expect(
+        outcome.errors.hasPrefix("error: \(refusal.code): "), "\(refusal.words): \(outcome)")
+      #expect(outcome.output.isEmpty, "\(refusal.words): \(outcome)")
+    }
+  }
+
+  @Test func everyRefusalIsAlsoOneJSONObject() throws {
+    for refusal in Self.refusals {
+      let outcome = try dev.cbctl(refusal.words + ["-o", "json"])
+      let object = try JSONSerialization.jsonObject(with: Data(outcome.errors.utf8))
+      let error = try #require((object as? [String: Any])?["error"] as? [String: Any])
+      #expect(error["code"] as? String == refusal.code, "\(refusal.words): \(outcome)")
+      #expect(outcome.status == refusal.status, "\(refusal.words): \(outcome)")
+    }
   }
 
   @Test func aWordThatIsNoJSONIsShownQuoted() throws {

@@ -78,13 +78,13 @@ import WireProtocol
     #expect(refusal(names, edges)?.code == .badDAG)
   }
 
-  @Test func anUnknownFunctionIsABadDAG() {
+  @Test func aDAGOfAnUnknownFunctionIsRefusedByThatFunctionsName() {
     var driver = Driver()
     guard case .failure(let failure) = driver.ask(.putDAG(dag(["sqare"], []))) else {
       Issue.record("the DAG was taken")
       return
     }
-    #expect(failure.code == .badDAG)
+    #expect(failure.code == .functionNotFound)
     #expect(failure.hint.contains("square"))
   }
 

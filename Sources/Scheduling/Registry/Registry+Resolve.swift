@@ -15,9 +15,7 @@ extension Registry {
   func check(_ plan: DAGPlan) throws(Failure) {
     for step in plan.steps {
       guard let function = function(step.function) else {
-        var failure = functionNotFound(step.function, neededBy: plan.record.name)
-        failure.code = .badDAG
-        throw failure
+        throw functionNotFound(step.function, neededBy: plan.record.name)
       }
       guard step.upstream.count <= Int(function.parameterCount) else {
         throw Failure(

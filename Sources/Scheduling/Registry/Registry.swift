@@ -72,7 +72,7 @@ package struct Registry: Sendable {
     if functions[name] != nil { hint = "\(name) is a function: cbctl call \(name)" }
     return Failure(
       .dagNotFound, "there is no DAG \(name.prefix(RegisteredName.bytesMax))",
-      hint: hint.isEmpty ? "cbctl dag list shows what there is" : hint)
+      hint: hint.isEmpty ? "cbctl dag ls shows what there is" : hint)
   }
 
   private func suggestion(for name: String, among names: [String]) -> String {

@@ -62,12 +62,12 @@ struct DevRun: LocalCommand {
     command.signalOnParentDeath = nil
     command.leadsProcessGroup = true
     let log = try FileDescriptor(
-      opening: folder.logFile, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
+      opening: folder.logFile, flags: O_RDWR | O_CREAT | O_TRUNC, mode: 0o600)
     let output = try Pipe()
     command.output = output.rawWriter
     command.errors = log.raw
     var child = try ChildProcess(command)
-    try waitUntilReady(&child, output.reader(), folder)
+    try waitUntilReady(&child, output.reader(), folder, log)
     child.letRun()
     guard let file = RunFile.read(from: folder) else {
       throw Failure(.internalError, "the cluster is ready but left no run file")
@@ -87,14 +87,15 @@ struct DevRun: LocalCommand {
 
   /// The daemon says `ready` on its standard output once calls can run; its end closes the pipe.
   private func waitUntilReady(
-    _ child: inout ChildProcess, _ output: borrowing FileDescriptor, _ folder: RunFolder
+    _ child: inout ChildProcess, _ output: borrowing FileDescriptor, _ folder: RunFolder,
+    _ log: borrowing FileDescriptor
   ) throws {
     let limit = timeout?.duration ?? .seconds(20)
     let deadline = MonotonicClock.now + limit.wholeNanoseconds
     var poller = ReadyLine()
     switch poller.wait(for: "ready", on: output, deadline: deadline) {
     case .found: return
-    case .ended: throw startFailure(try child.waitUntilEnded(), folder)
+    case .ended: throw startFailure(try child.waitUntilEnded(), log)
     case .late:
       child.signal(SIGTERM)
       throw Failure(
@@ -104,9 +105,10 @@ struct DevRun: LocalCommand {
 
   /// The daemon's own words, in the shape that it prints: `error: CODE: message`.
   private func startFailure(
-    _ status: ChildProcess.ExitStatus, _ folder: RunFolder
+    _ status: ChildProcess.ExitStatus, _ log: borrowing FileDescriptor
   ) -> Failure {
-    let bytes = (try? Files.contents(of: folder.logFile, bytesMax: 1 << 20)) ?? []
+    // By its descriptor: a daemon that could not start has removed its folder, log and all.
+    let bytes = (try? Files.contents(of: "/proc/self/fd/\(log.raw)", bytesMax: 1 << 20)) ?? []
     let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
     for line in lines where line.hasPrefix("error: ") {
       let parts = line.dropFirst(7).split(separator: ": ", maxSplits: 1)
@@ -118,7 +120,8 @@ struct DevRun: LocalCommand {
       }
     }
     return Failure(
-      .unavailable, "the cluster ended while it started (\(status))", hint: "see \(folder.logFile)")
+      .unavailable, "the cluster ended while it started (\(status))",
+      hint: "cbctl dev without --detach shows what it says")
   }
 
   /// In the foreground this process becomes the cluster's, so that signals reach it.
