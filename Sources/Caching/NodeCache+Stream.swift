@@ -13,8 +13,12 @@ struct Verification {
 /// The owner's stream of updates, and what is done when a part of it may be lost: everything cached
 /// stays readable, and is compared with the owner's state in the background.
 extension NodeCache {
-  mutating func ownerConnected(_ now: Now, _ effects: inout [Effect]) {
+  mutating func ownerConnected(
+    _ ownersClock: UInt64, _ now: Now, _ effects: inout [Effect]
+  ) {
+    if ownersClock != 0 { _ = clock.observe(ownersClock, origin: .native, now: now.wall) }
     isConnected = true
+    hasMetOwner = true
     lastPush = 0
     verification = nil
     requeueFlushes { _ in true }
@@ -44,8 +48,10 @@ extension NodeCache {
     lastPush = number
     if push.clock != 0 { _ = clock.observe(push.clock, origin: .native, now: now.wall) }
     for tuple in push.tuples {
-      guard entries[tuple.key] != nil else {
-        // Evicted; the owner may not have heard of it. A fetch under way subscribes anew.
+      guard entries[tuple.key]?.isSubscribed == true else {
+        // Evicted, and perhaps written since; the owner may not have heard of it. To take this as the
+        // whole state of a key that nobody verifies would keep it for ever. A fetch under way
+        // subscribes anew.
         if fetches[tuple.key] == nil { effects.append(.unsubscribe(tuple.key.compacted)) }
         continue
       }

@@ -22,7 +22,7 @@ extension NodeCache {
     }
     let queued = waitingWrites.lazy.filter { $0.peer == peer }
     if queued.contains(where: { $0.number == number }) { return }
-    let hasRoom = waitingWrites.isEmpty && dirtyBytes < limits.dirtyBytesMax
+    let hasRoom = hasMetOwner && waitingWrites.isEmpty && dirtyBytes < limits.dirtyBytesMax
     if hasRoom || (writes.writes.isEmpty && queued.isEmpty) {
       apply(writes, number, peer, now, &effects)
     } else if waitingWrites.count < limits.waitingWritesMax {
@@ -35,7 +35,7 @@ extension NodeCache {
   }
 
   mutating func applyWaitingWrites(_ now: Now, _ effects: inout [Effect]) {
-    while let first = waitingWrites.first, dirtyBytes < limits.dirtyBytesMax {
+    while let first = waitingWrites.first, hasMetOwner, dirtyBytes < limits.dirtyBytesMax {
       waitingWrites.removeFirst()
       apply(first.writes, first.number, first.peer, now, &effects)
     }
@@ -51,9 +51,12 @@ extension NodeCache {
   private mutating func refuse(
     _ writes: CacheWrites, _ number: UInt64, _ peer: PeerID, _ effects: inout [Effect]
   ) {
-    var failure = Failure(
-      .overloaded, "\(dirtyBytes) bytes of writes wait for the store, the limit of this node",
-      hint: "write less at a time, or wait until the store has caught up")
+    var failure = Failure(.unavailable, "this node has not reached the store since its start")
+    if hasMetOwner {
+      failure = Failure(
+        .overloaded, "\(dirtyBytes) bytes of writes wait for the store, the limit of this node",
+        hint: "write less at a time, or wait until the store has caught up")
+    }
     failure.retryAfter = limits.writesWaitMax
     appliedNumbers[peer] = number
     let call = CallID(invocation: writes.invocation, attempt: writes.attempt)

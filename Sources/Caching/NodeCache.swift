@@ -27,7 +27,10 @@ package struct NodeCache {
     /// The executor is reaped: nobody waits for its answers any more.
     case executorGone(PeerID)
     /// The owner has welcomed us: our subscriptions with it are gone, its stream begins at 1.
-    case ownerConnected
+    ///
+    /// - Parameter clock: the owner's latest stamp. No write is taken before the first of these: a cache
+    ///   that stamps later than its earlier life did has heard from the owner.
+    case ownerConnected(clock: UInt64)
     case ownerLost
     case response(KeyResponse, number: UInt64)
     /// The owner refused a whole request.
@@ -98,6 +101,8 @@ package struct NodeCache {
   var refusals = 0
 
   var isConnected = false
+  /// The owner has been there: our clock has its latest stamp.
+  var hasMetOwner = false
   var lastRequest: UInt64 = 0
   var lastPush: UInt64 = 0
   var isTimerRunning = false
@@ -147,7 +152,7 @@ package struct NodeCache {
       take(fetch, Waiter(peer: peer, number: number, minimum: fetch.minimum), now, &effects)
     case .writes(let writes, let number, let peer): take(writes, number, peer, now, &effects)
     case .executorGone(let peer): forget(peer)
-    case .ownerConnected: ownerConnected(now, &effects)
+    case .ownerConnected(let clock): ownerConnected(clock, now, &effects)
     case .ownerLost: isConnected = false
     case .response(let response, let number): take(response, number, now, &effects)
     case .refused(let failure, let number):

@@ -114,6 +114,9 @@ package struct StorageShard {
       acknowledgementsWaiting: waiting.count)
   }
 
+  /// The latest stamp given out or accepted: for those who connect, whose clocks go on from there.
+  package var latestStamp: UInt64 { clock.last }
+
   /// When `timerFired` is due, on the monotonic clock; nil when nothing waits for time.
   package var nextDeadline: UInt64? {
     [flushDeadline, heartbeatDeadline, sweepDeadline, logTrouble?.retryAt].compactMap(\.self).min()

@@ -131,7 +131,7 @@ private struct Trial {
     case 8 where Int.random(in: 0..<4, using: &random) == 0:
       inbox = []
       owner.pushed = 0
-      absorb(node.step(.ownerConnected))
+      absorb(node.step(.ownerConnected(clock: 0)))
     default: absorb(node.advance(50))
     }
   }

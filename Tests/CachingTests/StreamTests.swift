@@ -43,6 +43,16 @@ import WireProtocol
     #expect(effects.requests[0].request.subscribe)
   }
 
+  /// A key that was evicted, then written blind: it is not subscribed to, whatever still arrives.
+  @Test func aPushOfAKeyThatIsNotSubscribedToIsNotTakenForItsWholeState() {
+    var node = TestNode()
+    let flush = node.write([add("a", 5)]).requests[0]
+    let effects = node.push("a", counter([9: 4]), number: 1)
+    #expect(effects.unsubscribed == [Key("a")])
+    node.acknowledge(flush, Version(generation: 0, stamp: 200))
+    #expect(node.fetch("a").requests.map(\.keys) == [[Key("a")]])
+  }
+
   @Test func aHeartbeatTellsOfALostLastPush() {
     var node = TestNode()
     node.load("a", value("1", stamp: 10))
@@ -54,7 +64,7 @@ import WireProtocol
     var node = TestNode()
     node.load("a", value("only accepted", stamp: 10))
     node.step(.ownerLost)
-    let verification = node.step(.ownerConnected).requests[0]
+    let verification = node.step(.ownerConnected(clock: 0)).requests[0]
     #expect(verification.keys == [Key("a")])
     node.answer(verification, nil)
     #expect(node.shared[Key("a")]?.isTombstone == true)
@@ -65,7 +75,7 @@ import WireProtocol
     let flush = node.write([put("a", "1")]).requests[0]
     node.step(.ownerLost)
     #expect(node.write([put("b", "1")]).requests.isEmpty)
-    let again = node.step(.ownerConnected).requests
+    let again = node.step(.ownerConnected(clock: 0)).requests
     #expect(again.flatMap(\.keys).sorted() == [Key("a"), Key("b")])
     #expect(again.allSatisfy { $0.number != flush.number })
   }
@@ -73,7 +83,7 @@ import WireProtocol
   @Test func manyKeysAreComparedInOneRequestAtATime() {
     var node = TestNode { $0.requestKeysMax = 2 }
     for key in ["a", "b", "c"] { node.load(key, value("1")) }
-    let first = node.step(.ownerConnected).requests
+    let first = node.step(.ownerConnected(clock: 0)).requests
     #expect(first.map(\.keys.count) == [2])
     let tuples = first[0].keys.map { key in
       var tuple = KeyTuple(key: key)

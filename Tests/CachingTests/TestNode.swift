@@ -20,7 +20,7 @@ struct TestNode {
     change(&limits)
     cache = NodeCache(
       incarnation: Incarnation(incarnation), defaultLevel: .accepted, limits: limits)
-    if connected { step(.ownerConnected) }
+    if connected { step(.ownerConnected(clock: 0)) }
   }
 
   @discardableResult

@@ -28,6 +28,17 @@ import WireProtocol
     #expect(stamp > known)
   }
 
+  /// An earlier life of this cache may have stamped ahead of this node's clock.
+  @Test func noWriteIsStampedBeforeTheOwnersClockIsKnown() throws {
+    var node = TestNode(connected: false)
+    let owners = HybridLogicalClock.stamp(milliseconds: node.now.wall + 300)
+    #expect(node.write([put("a", "x")]).isEmpty == false)
+    #expect(node.shared[Key("a")] == nil)
+    node.step(.ownerConnected(clock: owners))
+    let stamp = try #require(node.shared[Key("a")]?.stamp)
+    #expect(stamp > owners)
+  }
+
   @Test func writesGatherBehindTheOneUnderWay() {
     var node = TestNode()
     let first = node.write([put("a", "1")]).requests[0]

@@ -170,7 +170,7 @@ package struct CacheLoop: NodeLoop, ~Copyable {
   private mutating func takeFromStorage() throws {
     for _ in 0..<Self.framesPerTurnMax {
       switch try storage.next() {
-      case .connected: step(.ownerConnected)
+      case .connected(let welcome): step(.ownerConnected(clock: welcome.clock))
       case .lost: step(.ownerLost)
       case .refused: continue
       case .frame(let frame): take(fromStorage: frame)

@@ -150,6 +150,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
     welcome.cluster = configuration.cluster.number
     welcome.incarnation = configuration.incarnation
     welcome.storage = [listener.endpoints[0]]
+    welcome.clock = shard.latestStamp
     welcome.writeLevel = configuration.defaultLevel
     welcome.software = configuration.software
     return welcome
