@@ -116,8 +116,9 @@ final class VirtualCluster {
           continue
         }
         let owners = storage.record(of: key)
+        // The version of a set or counter is its owner's; the one who wrote it is not told of it.
         let isSame =
-          owners.map { $0.version == cached.version && $0.payload == cached.payload }
+          owners.map { $0.lattice == cached.lattice && $0.payload == cached.payload }
           ?? cached.isTombstone
         if !isSame {
           world.violate(

@@ -8,6 +8,17 @@ import Testing
     expectPromisesKept(seed)
   }
 
+  @Test(arguments: [UInt64(167), 257, 1473])
+  func aPushThatCameAfterItsKeyWasEvictedIsNotKeptForEver(_ seed: UInt64) {
+    expectPromisesKept(seed)
+  }
+
+  @Test func anAgentsNextLifeStampsAfterItsEarlierOne() { expectPromisesKept(2875) }
+
+  /// A call lost with its agent ran twice at once: the scheduler took the agent's second hello for
+  /// another loss, of executors that had attached between the two.
+  @Test func executorsOfAnAgentsNextLifeAreNotLostWithTheEarlierOne() { expectPromisesKept(3972) }
+
   private func expectPromisesKept(_ seed: UInt64) {
     let report = Simulation.run(SimulationOptions(seed: seed))
     #expect(report.violations.isEmpty, SimulationTests.account(of: report))

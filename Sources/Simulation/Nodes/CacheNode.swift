@@ -57,7 +57,7 @@ final class CacheNode: Node {
   override func greeted(by link: Link) -> Welcome? { Welcome() }
 
   override func connected(_ link: Link, _ welcome: Welcome) {
-    if link === storageLink { return step(.ownerConnected) }
+    if link === storageLink { return step(.ownerConnected(clock: welcome.clock)) }
     // Told again: the scheduler knows which of them it has had.
     sendReleases(releases)
   }

@@ -84,8 +84,7 @@ final class ClientNode: Node {
   private func begin(_ operation: Operation, as number: UInt64, isBurst: Bool) -> Bool {
     let link = operation.function == nil ? storageLink : schedulerLink
     guard let link, link.isWelcome else { return false }
-    var pending = PendingRequest(
-      operation, over: link, mark: operation.key.map(history.mark) ?? 0, isBurst: isBurst)
+    var pending = PendingRequest(operation, over: link, history: history, isBurst: isBurst)
     let frame: [UInt8]
     if operation.function == nil {
       frame = keyRequest(for: operation).framed(.keyRequest, number: number)
@@ -210,7 +209,8 @@ final class ClientNode: Node {
     if pending.operation.isSubmitted {
       accepted.append(result.invocation)
       futures[number] = PendingFuture(
-        invocation: result.invocation, operation: pending.operation, mark: pending.mark)
+        invocation: result.invocation, operation: pending.operation,
+        storageLife: pending.storageLife)
       watch(number)
     } else {
       ended(pending.operation, with: result, pending)
@@ -246,7 +246,7 @@ final class ClientNode: Node {
 
   private func acknowledge(_ pending: PendingRequest) {
     let standard: WriteLevel = world.profile.hasLog ? .durable : .accepted
-    pending.acknowledge(in: history, at: pending.operation.level ?? standard)
+    pending.acknowledge(in: history, at: standard)
   }
 
   private func finish(_ number: UInt64, because reason: String?) {

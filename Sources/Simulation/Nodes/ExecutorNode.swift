@@ -6,8 +6,8 @@ import WireProtocol
 /// An executor process: its core, and the one thread that runs bodies inline.
 final class ExecutorNode: Node {
   let id: ExecutorID
-  /// Of its agent: which of the agent's lives started it.
-  let agentLife: Int
+  /// The lives of its agent's halves that started it, by their names.
+  let agent: [String: Incarnation]
   private let cache: CacheNode
   private let supervisor: SupervisorNode
   private let scheduler: Node
@@ -33,7 +33,7 @@ final class ExecutorNode: Node {
     self.supervisor = supervisor
     self.scheduler = scheduler
     self.history = history
-    agentLife = supervisor.life
+    agent = [cache.name: cache.incarnation, supervisor.name: supervisor.incarnation]
     super.init("\(id.node)/\(id.number)", in: network, clockError: cache.clockError)
   }
 

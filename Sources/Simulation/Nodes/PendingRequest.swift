@@ -10,16 +10,19 @@ struct PendingRequest {
   let lostFrames: Int
   /// `History.mark` of the key when it began.
   let mark: Int
+  /// `History.storageLife` when it began: the write may be as old as that.
+  let storageLife: Int
   let isBurst: Bool
   var invocation = InvocationID.none
   /// Nanoseconds of virtual time.
   var deadline: UInt64 = 0
   private var ticket: History.Ticket?
 
-  init(_ operation: Operation, over link: Link, mark: Int, isBurst: Bool) {
+  init(_ operation: Operation, over link: Link, history: History, isBurst: Bool) {
     self.operation = operation
     self.link = link
-    self.mark = mark
+    mark = operation.key.map(history.mark) ?? 0
+    storageLife = history.storageLife
     self.isBurst = isBurst
     epoch = link.epoch
     lostFrames = link.lostFrames
@@ -36,7 +39,8 @@ struct PendingRequest {
     }
   }
 
-  func acknowledge(in history: History, at level: WriteLevel) {
+  func acknowledge(in history: History, at standard: WriteLevel) {
+    let level = History.Level(level: operation.level ?? standard, storageLife: storageLife)
     switch operation.kind {
     case .write:
       if let ticket { history.acknowledge(ticket, at: level) }
@@ -51,12 +55,12 @@ struct PendingRequest {
 struct PendingFuture {
   let invocation: InvocationID
   let operation: Operation
-  let mark: Int
+  let storageLife: Int
 
   /// Its register's writes stay unacknowledged for the oracle: later writes of the same client do not
   /// wait for it.
   func ended(in history: History, at standard: WriteLevel) {
-    let level = operation.level ?? standard
+    let level = History.Level(level: operation.level ?? standard, storageLife: storageLife)
     switch operation.kind {
     case .add(let key, let delta): history.acknowledge(delta, on: key, at: level)
     case .insert(let key, let element): history.acknowledge(element, in: key, at: level)

@@ -54,9 +54,7 @@ final class SchedulerNode: Node {
   /// earlier life would otherwise be taken for the executor's own.
   private func greet(executor link: Link) -> Welcome? {
     guard let node = link.dialer as? ExecutorNode,
-      ["cache", "supervisor"].allSatisfy({ half in
-        members["\(half)/\(node.id.node)"]?.link.dialer.life == node.agentLife
-      })
+      node.agent.allSatisfy({ half, incarnation in members[half]?.incarnation == incarnation })
     else { return nil }
     return Welcome()
   }

@@ -58,6 +58,7 @@ final class StorageNode: Node {
   override func greeted(by link: Link) -> Welcome? {
     step(.connected(link.peer, role: link.hello.role))
     var welcome = Welcome()
+    welcome.clock = shard?.latestStamp ?? 0
     welcome.writeLevel = world.profile.hasLog ? .durable : .accepted
     return welcome
   }

@@ -9,7 +9,8 @@ final class History {
   /// Grows when the shard's process is killed: what was acknowledged as `accepted` may be lost then.
   var storageLife = 0
 
-  private struct Acknowledged {
+  /// At which level a write was acknowledged, and by which life of the shard at the earliest.
+  struct Level {
     var level: WriteLevel
     var storageLife: Int
   }
@@ -17,21 +18,21 @@ final class History {
   private struct Write {
     /// Nil is a delete.
     let value: Bytes?
-    var acknowledged: Acknowledged?
+    var acknowledged: Level?
   }
 
   private var registers: [Key: [Write]] = [:]
 
   private struct Tally {
     var attempted: Int64 = 0
-    var acknowledged: [(delta: Int64, Acknowledged)] = []
+    var acknowledged: [(delta: Int64, Level)] = []
   }
 
   private var counters: [Key: Tally] = [:]
 
   private struct Elements {
     var attempted: Set<Bytes> = []
-    var acknowledged: [(element: Bytes, Acknowledged)] = []
+    var acknowledged: [(element: Bytes, Level)] = []
   }
 
   private var sets: [Key: Elements] = [:]
@@ -47,29 +48,25 @@ final class History {
     return Ticket(key: key, index: (registers[key]?.count ?? 1) - 1)
   }
 
-  func acknowledge(_ ticket: Ticket, at level: WriteLevel) {
-    registers[ticket.key]?[ticket.index].acknowledged = acknowledged(level)
+  func acknowledge(_ ticket: Ticket, at level: Level) {
+    registers[ticket.key]?[ticket.index].acknowledged = level
   }
 
   func attempt(_ delta: Int64, on key: Key) { counters[key, default: Tally()].attempted += delta }
 
-  func acknowledge(_ delta: Int64, on key: Key, at level: WriteLevel) {
-    counters[key, default: Tally()].acknowledged.append((delta, acknowledged(level)))
+  func acknowledge(_ delta: Int64, on key: Key, at level: Level) {
+    counters[key, default: Tally()].acknowledged.append((delta, level))
   }
 
   func attempt(_ element: Bytes, in key: Key) {
     sets[key, default: Elements()].attempted.insert(element)
   }
 
-  func acknowledge(_ element: Bytes, in key: Key, at level: WriteLevel) {
-    sets[key, default: Elements()].acknowledged.append((element, acknowledged(level)))
+  func acknowledge(_ element: Bytes, in key: Key, at level: Level) {
+    sets[key, default: Elements()].acknowledged.append((element, level))
   }
 
-  private func acknowledged(_ level: WriteLevel) -> Acknowledged {
-    Acknowledged(level: level, storageLife: storageLife)
-  }
-
-  private func isFirm(_ acknowledged: Acknowledged) -> Bool {
+  private func isFirm(_ acknowledged: Level) -> Bool {
     acknowledged.level == .durable || acknowledged.storageLife == storageLife
   }
 
