@@ -110,7 +110,7 @@ let shells: [Target] = [
 
 let programs: [Target] = [
   .program(
-    "cloudburstd", ["DevCluster", "NodeRuntime", "ClusterModel", "Platform", arguments, logging]),
+    "cloudburstd", ["DevCluster", "LocalCluster", "ClusterModel", "Platform", arguments]),
   .program("cloudburst-executor", ["ExecutorRuntime"]),
   .program(
     "cbctl",
@@ -121,7 +121,7 @@ let programs: [Target] = [
   .program(
     "cbbench",
     [
-      "CloudburstClient", "CloudburstValues", "CFloor", "ClusterModel", "Platform",
+      "CloudburstClient", "CloudburstValues", "LocalCluster", "CFloor", "ClusterModel", "Platform",
       arguments,
     ]),
   .program("cbsim", ["Simulation", "ClusterModel", arguments]),

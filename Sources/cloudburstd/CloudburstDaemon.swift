@@ -57,7 +57,7 @@ struct DevCommand: ParsableCommand {
     let banner = Self.banner(configuration)
     let cluster = try DevCluster.start(configuration) {
       print(banner)
-      print("ready")
+      print(ReadyLine.text)
       fflush(nil)
     }
     cluster.waitUntilToldToStop(by: signals)

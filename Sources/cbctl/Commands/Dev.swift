@@ -92,8 +92,7 @@ struct DevRun: LocalCommand {
   ) throws {
     let limit = timeout?.duration ?? .seconds(20)
     let deadline = MonotonicClock.now + limit.wholeNanoseconds
-    var poller = ReadyLine()
-    switch poller.wait(for: "ready", on: output, deadline: deadline) {
+    switch ReadyLine.wait(on: output, deadline: deadline) {
     case .found: return
     case .ended: throw startFailure(try child.waitUntilEnded(), log)
     case .late:
@@ -265,35 +264,5 @@ enum ProgramFolder {
     guard count > 0 else { return "." }
     let program = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     return String(program[..<(program.lastIndex(of: "/") ?? program.startIndex)])
-  }
-}
-
-/// Waits for one line on a pipe.
-private struct ReadyLine {
-  enum Outcome { case found, ended, late }
-
-  private var text = ""
-
-  mutating func wait(
-    for line: String, on pipe: borrowing FileDescriptor, deadline: UInt64
-  ) -> Outcome {
-    var item = pollfd(fd: pipe.raw, events: Int16(POLLIN), revents: 0)
-    while true {
-      let now = MonotonicClock.now
-      guard now < deadline else { return .late }
-      let milliseconds = Int32(clamping: (deadline - now) / 1_000_000 + 1)
-      guard poll(&item, 1, milliseconds) != 0 else { return .late }
-      guard let bytes = read(from: pipe) else { return .ended }
-      text += String(decoding: bytes, as: UTF8.self)
-      if text.split(separator: "\n").contains(Substring(line)) { return .found }
-    }
-  }
-
-  /// Nil at the end.
-  private func read(from pipe: borrowing FileDescriptor) -> [UInt8]? {
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    let outcome = buffer.withUnsafeMutableBytes { try? pipe.read(into: $0) }
-    guard case .bytes(let count)? = outcome else { return nil }
-    return Array(buffer[..<count])
   }
 }
