@@ -37,7 +37,6 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
   case bundleRequest = 52
   case bundleReady = 53
   case logLines = 54
-  case flushBarrier = 55
 
   /// Control messages between tools and the cluster: swift-protobuf's side (`ControlProtocol`).
   case controlRequest = 64

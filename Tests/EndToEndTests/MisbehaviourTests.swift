@@ -14,7 +14,7 @@ import Testing
     #expect((error["version"] as? String)?.count == 12)
     #expect((error["message"] as? String)?.contains("SIGILL") == true)
     // The frame of the function itself, with its file and line.
-    #expect((error["detail"] as? String)?.contains("crashing.swift:8") == true, "\(outcome)")
+    #expect((error["detail"] as? String)?.contains("crashing.swift:12") == true, "\(outcome)")
     #expect(try dev.cbctl("call", "pick", "1").text == "2")
   }
 

@@ -65,7 +65,7 @@ private func readBody(of frame: Frame) {
   case .cacheFetched: read(CacheFetched.self, body)
   case .cacheWrites: read(CacheWrites.self, body)
   case .logLines: read(LogLines.self, body)
-  case .heartbeat, .streamAcknowledged, .sayHello, .unwatch, .cacheApplied, .flushBarrier:
+  case .heartbeat, .streamAcknowledged, .sayHello, .unwatch, .cacheApplied:
     read(Empty.self, body)
   case .controlRequest, .controlResponse: break
   }

@@ -1,7 +1,7 @@
 /// Functions with a one-time set-up: `initialize` runs before the first call, and what it returns is
 /// given to every call as long as the executor keeps the bundle.
 ///
-/// If it throws, the call fails with `SETUP_FAILED` and the next call tries again.
+/// If it throws, the call fails with `SET_UP_FAILED` and the next call tries again.
 extension Function {
   @inlinable public init<State, each Parameter: Value, Result: Value>(
     _ name: String, initialize: @escaping @Sendable () throws -> State,

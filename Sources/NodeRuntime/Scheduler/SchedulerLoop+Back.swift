@@ -25,6 +25,13 @@ extension SchedulerLoop {
     }
   }
 
+  /// Cache and supervisor are halves of one agent and share its incarnation: its new life is told
+  /// once, by whichever says hello first. What the old life had not flushed is gone.
+  private mutating func noteAgent(of node: NodeID, _ incarnation: Incarnation) throws {
+    let known = agents.updateValue(incarnation, forKey: node)
+    if let known, known != incarnation { try step(.agentLost(node)) }
+  }
+
   private mutating func greet(member peer: PeerID, _ hello: Hello) throws {
     switch hello.role {
     case .executor:
@@ -34,19 +41,14 @@ extension SchedulerLoop {
       return try step(.executorReady(id, processID: hello.processID))
     case .cache:
       let node = NodeID(hello.name)
-      let known = caches.updateValue(
-        Agent(peer: peer, incarnation: hello.incarnation), forKey: node)
+      caches[node] = Agent(peer: peer, incarnation: hello.incarnation)
       try back.welcome(peer, welcome())
-      // A new life of the cache: what the old one had not flushed is gone.
-      if let known, known.incarnation != hello.incarnation { try step(.agentLost(node)) }
-      return
+      return try noteAgent(of: node, hello.incarnation)
     case .supervisor:
       let node = NodeID(hello.name)
-      let known = supervisors.updateValue(
-        Agent(peer: peer, incarnation: hello.incarnation), forKey: node)
+      supervisors[node] = Agent(peer: peer, incarnation: hello.incarnation)
       try back.welcome(peer, welcome())
-      if let known, known.incarnation != hello.incarnation { try step(.agentLost(node)) }
-      return
+      return try noteAgent(of: node, hello.incarnation)
     case .client, .scheduler, .storage: break
     }
     let failure = Failure(

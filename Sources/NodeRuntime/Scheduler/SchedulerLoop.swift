@@ -43,6 +43,8 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
   var supervisors: [NodeID: Agent] = [:]
   /// The last release of each cache in this turn, to be acknowledged at its end.
   var releasesTaken: [PeerID: UInt64] = [:]
+  /// The life of each node's agent that said hello last.
+  var agents: [NodeID: Incarnation] = [:]
   var gatherings: [UInt64: Gathering] = [:]
   var lastGathering: UInt64 = 0
   /// Who asked for the cluster's end: told when the calls have ended.
