@@ -81,6 +81,15 @@ extension ClusterCommand {
   mutating func run() async throws { try await runPrinting() }
 }
 
+/// The options of commands that need no cluster: the same words are taken everywhere.
+struct LocalOptions: ParsableArguments {
+  @Option(name: [.customShort("o"), .long], help: "How to print: text or json.")
+  var output: OutputFormat = .text
+
+  @Option(help: "How long it may take, where it waits for anything, such as 500ms or 30s.")
+  var timeout: TimeLimit?
+}
+
 /// A command that needs no cluster.
 protocol LocalCommand: AsyncParsableCommand {
   var format: OutputFormat { get }

@@ -18,7 +18,9 @@ struct Completions: LocalCommand {
   }
 
   @Argument(help: "bash, zsh or fish.") var shell: Shell
-  var format: OutputFormat { .text }
+  @OptionGroup var local: LocalOptions
+
+  var format: OutputFormat { local.output }
 
   func runLocally() async throws -> Output {
     let script =

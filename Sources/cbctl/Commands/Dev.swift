@@ -35,11 +35,9 @@ struct DevRun: LocalCommand {
   @Option(help: "The folder that keeps the data. Default: ./.cloudburst.") var data: String?
   @Option(help: "How many executor processes.") var executors = 2
   @Flag(help: "Return once the cluster is ready; it goes on in the background.") var detach = false
-  @Option(name: [.customShort("o"), .long], help: "How to print: text or json.")
-  var output: OutputFormat = .text
-  @Option(help: "How long to wait for the cluster to be ready.") var timeout: TimeLimit?
+  @OptionGroup var local: LocalOptions
 
-  var format: OutputFormat { output }
+  var format: OutputFormat { local.output }
 
   func validate() throws {
     guard !(memory && data != nil) else {
@@ -90,7 +88,7 @@ struct DevRun: LocalCommand {
     _ child: inout ChildProcess, _ output: borrowing FileDescriptor, _ folder: RunFolder,
     _ log: borrowing FileDescriptor
   ) throws {
-    let limit = timeout?.duration ?? .seconds(20)
+    let limit = local.timeout?.duration ?? .seconds(20)
     let deadline = MonotonicClock.now + limit.wholeNanoseconds
     switch ReadyLine.wait(on: output, deadline: deadline) {
     case .found: return
@@ -231,10 +229,9 @@ struct DevList: LocalCommand {
         cbctl dev list
       """)
 
-  @Option(name: [.customShort("o"), .long], help: "How to print: text or json.")
-  var output: OutputFormat = .text
+  @OptionGroup var local: LocalOptions
 
-  var format: OutputFormat { output }
+  var format: OutputFormat { local.output }
 
   func runLocally() async throws -> Output {
     let files = RunFolder.all().compactMap { RunFile.read(from: $0) }

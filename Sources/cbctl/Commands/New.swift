@@ -20,10 +20,9 @@ struct New: LocalCommand {
   @Option(help: "What the bundle does at first: hello or counter.")
   var template: Template = .hello
   @Option(help: "The SDK to depend on: a folder, or URL@VERSION.") var sdk: String?
-  @Option(name: [.customShort("o"), .long], help: "How to print: text or json.")
-  var output: OutputFormat = .text
+  @OptionGroup var local: LocalOptions
 
-  var format: OutputFormat { output }
+  var format: OutputFormat { local.output }
 
   func runLocally() async throws -> Output {
     try checkName()
