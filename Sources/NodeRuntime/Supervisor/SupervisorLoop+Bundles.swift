@@ -21,26 +21,31 @@ extension SupervisorLoop {
     guard try storage.send(request.framed(.keyRequest, number: lastRequest)) == .sent else {
       return try step(.storeLost)
     }
-    fetches[lastRequest] = what
+    let deadline = MonotonicClock.now + Self.fetchTimeLimit.wholeNanoseconds
+    fetches[lastRequest] = (what, deadline)
   }
 
   mutating func takeFromStorage() throws {
     for _ in 0..<Self.framesPerTurnMax {
       switch try storage.next() {
       case .frame(let frame): try take(fromStorage: frame)
-      case .lost:
-        fetches = [:]
-        try step(.storeLost)
+      case .lost: try loseStore()
       case .connected, .refused: continue
       case nil: return
       }
     }
   }
 
+  /// Whoever waits for a bundle is told, and may ask again.
+  mutating func loseStore() throws {
+    fetches = [:]
+    try step(.storeLost)
+  }
+
   private mutating func take(fromStorage frame: Frame) throws {
     guard let fetch = fetches.removeValue(forKey: frame.header.number) else { return }
     let payload = payload(of: frame)
-    switch fetch {
+    switch fetch.what {
     case .record(let digest):
       try step(.bundleRecord(digest, payload.flatMap { try? BundleRecord.decode($0) }))
     case .chunk(let digest, let number):

@@ -25,7 +25,9 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
   var storage: Dialer
   var children: [ExecutorID: Child] = [:]
   var probes: [ContentDigest: Probe] = [:]
-  var fetches: [UInt64: Fetch] = [:]
+  var fetches: [UInt64: (what: Fetch, deadline: UInt64)] = [:]
+  /// A read of the store that takes longer fails the bundle it is for.
+  static let fetchTimeLimit = Duration.seconds(10)
   var lastRequest: UInt64 = 0
   var wakeUpAt: UInt64?
   /// Frames for the scheduler while it is away; the oldest go first beyond the limit.
@@ -89,6 +91,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     while !(isStopping && children.isEmpty && probes.isEmpty) {
       let deadlines = [
         wakeUpAt, listener.deadline, scheduler.deadline, storage.deadline, probeDeadline,
+        fetches.values.map(\.deadline).min(),
       ]
       _ = try poller.wait(until: deadlines.compactMap { $0 }.min())
       try turn(now: MonotonicClock.now)
@@ -105,6 +108,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     try takeFromExecutors()
     try takeFromScheduler()
     try takeFromStorage()
+    if fetches.values.contains(where: { $0.deadline <= now }) { try loseStore() }
     try takeFromChildren()
     try takeFromProbes(now: now)
     if let at = wakeUpAt, at <= now {
