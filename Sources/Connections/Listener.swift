@@ -217,7 +217,7 @@ package struct Listener: ~Copyable {
   /// When ``tend(now:)`` has something to do; events already known are due at once.
   package var deadline: UInt64? {
     if !lost.isEmpty { return 0 }
-    guard waiting.isEmpty else { return MonotonicClock.now + 1_000_000 }
+    guard waiting.isEmpty else { return MonotonicClock.now + 5_000_000 }
     return peers.isEmpty ? nil : nextProbe
   }
 
