@@ -44,6 +44,14 @@ enum InputWord {
     }
   }
 
+  /// Learns which version of each referenced key there is now, so that the call reads none before
+  /// it: two commands in a row then see each other's writes, as two requests of one program do.
+  static func learnVersions(
+    of words: some Sequence<InputWord>, with cloud: CloudburstClient
+  ) async throws {
+    for case .reference(let key) in words { _ = try await cloud.inspect(key) }
+  }
+
   /// As a value to store: JSON is stored natively, so that functions read it without parsing.
   func storedValue() throws -> EncodedValue {
     switch self {
@@ -59,6 +67,10 @@ enum InputWord {
   private static func file(_ path: String) throws -> [UInt8] {
     do throws(PlatformError) {
       return try Files.contents(of: path, bytesMax: Limits.valueBytesMax)
+    } catch  where error.code == EFBIG {
+      throw Failure(
+        .valueTooLarge, "\(path) is larger than one value may be (\(Limits.valueBytesMax) bytes)",
+        hint: "store it in parts, and pass a key")
     } catch {
       throw Failure(.fileNotFound, "\(path) cannot be read: \(error.codeName)")
     }

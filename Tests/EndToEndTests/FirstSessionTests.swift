@@ -30,6 +30,14 @@ import Testing
     for name in ["increment", "square", "word-count"] { #expect(names.text.contains(name)) }
   }
 
+  @Test func aCommandSeesWhatTheCommandBeforeItWrote() throws {
+    let dev = try LocalDev(uploading: ["arithmetic"])
+    for number in 1...20 {
+      #expect(try dev.cbctl("kv", "put", "n", "\(number)").status == 0)
+      #expect(try dev.cbctl("call", "square", "ref:n").text == "\(number * number)")
+    }
+  }
+
   @Test func aComposedCallFeedsOneResultToTheNext() throws {
     let dev = try LocalDev(uploading: ["arithmetic"])
     #expect(try dev.cbctl("dag", "put", "sqinc", "increment -> square").status == 0)

@@ -40,6 +40,7 @@ struct Call: ClusterCommand {
   func run(on cloud: CloudburstClient) async throws -> Output {
     let words = try inputs.map(InputWord.init)
     try await checkRawInputs(words, on: cloud)
+    try await InputWord.learnVersions(of: words, with: cloud)
     var options = CallOptions()
     options.timeLimit = cluster.timeout?.duration
     if isAsync {

@@ -66,6 +66,7 @@ struct DAGCall: ClusterCommand {
           .badArgument, "\(word) is not FUNCTION=VALUE", hint: "cbctl dag call \(name) f=1")
       }
       let value = try InputWord(String(word[word.index(after: equals)...]))
+      try await InputWord.learnVersions(of: [value], with: cloud)
       arguments[String(word[..<equals]), default: []].append(value.argument)
     }
     var options = CallOptions()
