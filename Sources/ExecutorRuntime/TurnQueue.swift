@@ -1,7 +1,6 @@
 import Glibc
 package import Platform
 package import PluginHost
-import Synchronization
 
 /// Turns that functions posted from any thread, for the loop thread to run in order.
 ///
@@ -14,7 +13,7 @@ package final class TurnQueue: TurnPoster {
     var isSignalled = false
   }
 
-  private let state = Mutex(State())
+  private let state = Locked(State())
   private let event: EventFD
   private let loopThread = pthread_self()
 

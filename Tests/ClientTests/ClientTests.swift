@@ -1,7 +1,6 @@
 import CloudburstClient
 import ClusterModel
 import Platform
-import Synchronization
 import Testing
 import WireProtocol
 
@@ -241,7 +240,7 @@ import WireProtocol
     let cluster = try FakeCluster()
     let cloud = try await started(cluster)
     let bytes = [UInt8](repeating: 1, count: Limits.chunkBytesMax + 10)
-    let last = Mutex<UploadProgress?>(nil)
+    let last = Locked<UploadProgress?>(nil)
     let report = try await cloud.upload(bytes, named: "libx.so") { progress in
       last.withLock { $0 = progress }
     }

@@ -5,7 +5,6 @@ import FoundationEssentials
 import Lattices
 import Platform
 import SwiftProtobuf
-import Synchronization
 import WireProtocol
 import ZeroMQ
 
@@ -80,7 +79,7 @@ final class FakeCluster: Sendable {
 
 /// Hands the endpoint from the fake's thread to the test's.
 private final class BoundEndpoint: Sendable {
-  private let text = Mutex("")
+  private let text = Locked("")
   private let event: EventFD
 
   init() throws { event = try EventFD() }

@@ -3,7 +3,6 @@ import Connections
 import Foundation
 import Lattices
 import Platform
-import Synchronization
 import Testing
 import WireProtocol
 import ZeroMQ
@@ -205,7 +204,7 @@ final class FakeNode {
 
 /// How the executor's loop ended.
 private final class EndingBox: Sendable {
-  let value = Mutex<ExecutorLoop.Ending?>(nil)
+  let value = Locked<ExecutorLoop.Ending?>(nil)
 }
 
 func counterRecord(_ value: UInt64) -> Record {

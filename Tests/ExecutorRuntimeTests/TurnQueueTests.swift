@@ -1,7 +1,6 @@
 import Glibc
 import Platform
 import PluginHost
-import Synchronization
 import Testing
 import ZeroMQ
 

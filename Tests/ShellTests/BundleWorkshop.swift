@@ -1,7 +1,7 @@
 import ClusterModel
 import Foundation
+import Platform
 import PluginHost
-import Synchronization
 
 /// A folder in which C bundles are compiled; gone when the test is.
 final class BundleWorkshop {
@@ -204,7 +204,7 @@ struct RecordingHost {
 
 /// Keeps what was posted until the test runs it.
 final class KeepingPoster: TurnPoster {
-  private let turns = Mutex<[PostedTurn]>([])
+  private let turns = Locked<[PostedTurn]>([])
 
   func post(_ turn: PostedTurn) -> Bool {
     turns.withLock { $0.append(turn) }

@@ -6,7 +6,6 @@ import Logging
 import NodeRuntime
 import Platform
 import SharedCache
-import Synchronization
 import Testing
 import WireProtocol
 import ZeroMQ

@@ -1,7 +1,6 @@
 import CPlatform
 import Glibc
 import Platform
-import Synchronization
 import Testing
 
 /// A folder of one test's own in shared memory; removed with what is in it.
@@ -112,7 +111,7 @@ func isReadable(_ descriptor: Int32, withinMilliseconds milliseconds: Int64 = 0)
   }
 
   @Test func diesWithTheThreadThatSpawnedIt() throws {
-    let spawned = Mutex<ChildProcess?>(nil)
+    let spawned = Locked<ChildProcess?>(nil)
     let thread = try LoopThread(name: "spawner") {
       spawned.withLock { $0 = try? ChildProcess(.init("/bin/sleep", ["1000"])) }
     }
@@ -273,7 +272,7 @@ func isReadable(_ descriptor: Int32, withinMilliseconds milliseconds: Int64 = 0)
 
 @Suite struct ThreadTests {
   @Test func carriesItsNameAndEnds() throws {
-    let name = Mutex("")
+    let name = Locked("")
     let thread = try LoopThread(name: "a-name-longer-than-15-bytes") {
       let path = "/proc/self/task/\(currentThreadID())/comm"
       let bytes = (try? Files.contents(of: path)) ?? []
@@ -285,7 +284,7 @@ func isReadable(_ descriptor: Int32, withinMilliseconds milliseconds: Int64 = 0)
   }
 
   @Test func pinsTheThreadToOneProcessor() throws {
-    let seen = Mutex<[Int]>([])
+    let seen = Locked<[Int]>([])
     let last = try #require(Processors.allowed().last)
     try LoopThread(name: "pinned") {
       try? Processors.pin(to: last)
@@ -307,7 +306,7 @@ func isReadable(_ descriptor: Int32, withinMilliseconds milliseconds: Int64 = 0)
   }
 
   @Test func signalsArriveAsValues() throws {
-    let seen = Mutex<[Int32?]>([])
+    let seen = Locked<[Int32?]>([])
     try LoopThread(name: "signals") {
       guard let signals = try? Signals([SIGUSR1]) else { return }
       let before = try? signals.next()

@@ -7,7 +7,6 @@ import Logging
 import NodeRuntime
 import Platform
 import SwiftProtobuf
-import Synchronization
 import Testing
 import WireProtocol
 import ZeroMQ
@@ -32,7 +31,7 @@ private final class RunningScheduler {
     let storageMailbox = try StorageLoop.mailbox()
     let schedulerMailbox = try SchedulerLoop.mailbox()
     let shutdowns = try Mailbox<String>(countMax: 4)
-    let bound = Mutex<(storage: String, front: String)>(("", ""))
+    let bound = Locked<(storage: String, front: String)>(("", ""))
     var logger = Logger(label: "tests")
     logger.logLevel = .critical
     let log = logger

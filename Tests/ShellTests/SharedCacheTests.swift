@@ -5,8 +5,6 @@ import SharedCache
 import Testing
 import WireProtocol
 
-@_silgen_name("fork") private func forkProcess() -> Int32
-
 /// A folder in shared memory, removed at the end of the test.
 private final class CacheFolderForTest {
   let path = "/dev/shm/cloudburst-test-\(String(RandomBytes.word(), radix: 36))"
@@ -59,32 +57,7 @@ private final class Reader {
   func read(_ key: Key) throws -> CachedRecord? { try reader.read(key) }
 }
 
-/// Runs `body` in a forked process, which then waits to be killed. Returns once `body` has written
-/// its one byte: 1 for success.
-private func inChild(_ body: () -> Bool) throws -> (pid: Int32, succeeded: Bool) {
-  var ends: [Int32] = [0, 0]
-  guard pipe(&ends) == 0 else { throw CocoaError(.fileReadUnknown) }
-  let pid = forkProcess()
-  if pid == 0 {
-    var verdict: UInt8 = body() ? 1 : 0
-    _ = write(ends[1], &verdict, 1)
-    while true { pause() }
-  }
-  var verdict: UInt8 = 0
-  let count = read(ends[0], &verdict, 1)
-  close(ends[0])
-  close(ends[1])
-  return (pid, count == 1 && verdict == 1)
-}
-
-private func killAndReap(_ pid: Int32) {
-  kill(pid, SIGKILL)
-  var status: Int32 = 0
-  waitpid(pid, &status, 0)
-}
-
-// One after the other: a fork copies the threads' view of the allocator as it is.
-@Suite(.serialized) struct SharedCacheTests {
+@Suite struct SharedCacheTests {
   @Test func whatIsWrittenIsReadWithAllItsFields() throws {
     let folder = CacheFolderForTest()
     let writer = try Writer(folder.path)
@@ -124,18 +97,15 @@ private func killAndReap(_ pid: Int32) {
     for key in keys { #expect(try reader.read(key)?.record.payload.text == "\(key)") }
   }
 
-  @Test func anotherProcessReadsWhatTheWriterWrites() throws {
+  @Test func anotherProcessReadsWhatTheWriterWrites() async throws {
     let folder = CacheFolderForTest()
     let writer = try Writer(folder.path)
     try writer.apply([.put(Key("a"), record("from the writer")), .put(Key("big"), largeRecord(5))])
-    let child = try inChild {
-      guard let reader = try? Reader(folder.path),
-        let found = try? reader.read(Key("a")), let big = try? reader.read(Key("big"))?.large
-      else { return false }
-      return found.record.payload.text == "from the writer" && big.bytes.last == 5
+    await #expect(processExitsWith: .success) { [path = folder.path as String] in
+      let reader = try Reader(path)
+      #expect(try reader.read(Key("a"))?.record.payload.text == "from the writer")
+      #expect(try reader.read(Key("big"))?.large?.bytes.last == 5)
     }
-    killAndReap(child.pid)
-    #expect(child.succeeded)
   }
 
   @Test func anIdleReaderDoesNotKeepTheMapFromReusingSpace() throws {
@@ -232,21 +202,18 @@ private func killAndReap(_ pid: Int32) {
     #expect(try reader.read(Key("a"))?.record.payload.text == "new")
   }
 
-  @Test func aKilledReadersSlotIsCleared() throws {
+  @Test func aKilledReadersSlotIsCleared() async throws {
     let folder = CacheFolderForTest()
     let writer = try Writer(folder.path)
     try writer.apply([.put(Key("a"), record("1"))])
-    // Held outside, so that the child's reader is open when it is killed.
-    var reader: Reader?
-    let child = try inChild {
-      reader = try? Reader(folder.path)
-      return (try? reader?.read(Key("a"))) != nil
+    let alive = try Reader(folder.path)
+    _ = try alive.read(Key("a"))
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = folder.path as String] in
+      let reader = try Reader(path)
+      if try reader.read(Key("a")) != nil { kill(getpid(), SIGKILL) }
     }
-    #expect(child.succeeded)
-    #expect(try writer.clearDeadReaders() == 0)
-    killAndReap(child.pid)
     #expect(try writer.clearDeadReaders() == 1)
-    _ = reader
+    #expect(try alive.read(Key("a")) != nil)
   }
 
   @Test func readersSayWhatTheyUsedOnceASweep() throws {

@@ -7,7 +7,6 @@ import Logging
 import NodeRuntime
 import Platform
 import SwiftProtobuf
-import Synchronization
 import Testing
 import WireProtocol
 import ZeroMQ
@@ -22,7 +21,7 @@ private final class RunningStorage {
   init(data: String? = nil, incarnation: UInt64 = 11) throws {
     let context = try Context()
     let mailbox = try StorageLoop.mailbox()
-    let bound = Mutex<[String]>([])
+    let bound = Locked<[String]>([])
     let configuration = StorageConfiguration(
       cluster: ClusterID(7), incarnation: Incarnation(incarnation),
       endpoints: ["tcp://127.0.0.1:*"], dataFolder: data)

@@ -2,7 +2,6 @@ import CZeroMQ
 import ClusterModel
 import Glibc
 import Platform
-import Synchronization
 import Testing
 import ZeroMQ
 
@@ -297,7 +296,7 @@ private func named(
   @Test func shutdownEndsALoopThatSleeps() throws {
     let context = try Context()
     let isWatching = try EventFD()
-    let code = Mutex<ZeroMQError.Code?>(nil)
+    let code = Locked<ZeroMQError.Code?>(nil)
     let thread = try LoopThread(name: "sleeper") {
       do throws(ZeroMQError) {
         let router = try Socket(.router, in: context)

@@ -1,6 +1,5 @@
 import ClusterModel
 import Platform
-import Synchronization
 
 /// What other threads leave for the loop: commands, and the pieces of tasks that run on it.
 ///
@@ -27,7 +26,7 @@ final class LoopInbox: Sendable {
   /// Requests and watches that may wait for the loop; cancels and the like come on top, at most one
   /// for each of them. Jobs are bounded by the tasks there are.
   let commandsMax: Int
-  private let state = Mutex(State())
+  private let state = Locked(State())
   private let event: EventFD
 
   init(commandsMax: Int) throws(PlatformError) {
