@@ -28,9 +28,12 @@ struct Conditions: ParsableArguments {
     }
   }
 
-  /// Children inherit the placement.
+  /// Places every thread of this process; threads and children that come later inherit it.
   func place() throws {
-    if pin == .oneCore { try Processors.pin(thread: currentProcessID(), to: 0) }
+    guard pin == .oneCore else { return }
+    for thread in try Files.names(in: "/proc/self/task").compactMap({ Int32($0) }) {
+      try Processors.pin(thread: thread, to: 0)
+    }
   }
 
   private static func head() -> String {
