@@ -63,8 +63,10 @@ import Testing
   }
 
   @Test func aBundleInCIsCalledLikeAnyOther() throws {
-    let dev = try LocalDev(uploading: ["c-bundle"])
+    let dev = try LocalDev(uploading: ["c-bundle", "hello"])
     #expect(try dev.cbctl("call", "add", "2", "3").text == "5")
+    #expect(try dev.cbctl(["call", "reverse", "-"], input: Data("abc".utf8)).text == "cba")
+    #expect(try dev.cbctl("call", "hello", "\"Ann\"").text == "Hello, Ann!")
   }
 
   @Test func visitsAreCountedOnALattice() throws {
