@@ -26,7 +26,10 @@ struct BenchCluster: ~Copyable {
     self.process = process
   }
 
+  /// Returns once the cluster has ended in order and left nothing behind.
   borrowing func stop() {
-    process.signal(SIGTERM)
+    guard let daemon = OtherProcess(id: process.id) else { return }
+    daemon.signal(SIGTERM)
+    _ = daemon.waitUntilEnded(deadline: MonotonicClock.now + 10_000_000_000)
   }
 }
