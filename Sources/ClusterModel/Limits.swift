@@ -4,10 +4,9 @@ package enum Limits {
   package static let keyBytesMax = 1024
   /// A longer value is refused with `VALUE_TOO_LARGE`.
   package static let valueBytesMax = 256 << 20
-  /// Larger values travel as chunks of this many bytes, so that small messages get between them.
+  /// Bundles travel and are stored in chunks of this many bytes, so that small messages get between
+  /// them. Values travel whole in this version.
   package static let chunkBytesMax = 1 << 20
-  /// A larger result travels by reference instead of in the reply.
-  package static let inlineResultBytesMax = 64 << 10
   /// A larger cached value lives in a shared-memory file of its own.
   package static let inlineCacheBytesMax = 256 << 10
   /// A frame above this closes the connection that sent it. A value, its key and some headers fit.
