@@ -97,8 +97,8 @@ let shells: [Target] = [
   .layer(
     "DevCluster",
     [
-      "LocalCluster", "NodeRuntime", "ZeroMQ", "CloudburstValues", "ClusterModel", "Platform",
-      logging,
+      "LocalCluster", "NodeRuntime", "Supervision", "ZeroMQ", "CloudburstValues", "ClusterModel",
+      "Platform", logging,
     ]),
   .layer(
     "Simulation",
@@ -110,7 +110,8 @@ let shells: [Target] = [
 
 let programs: [Target] = [
   .program(
-    "cloudburstd", ["DevCluster", "LocalCluster", "ClusterModel", "Platform", arguments]),
+    "cloudburstd",
+    ["DevCluster", "LocalCluster", "NodeRuntime", "ClusterModel", "Platform", arguments]),
   .program("cloudburst-executor", ["ExecutorRuntime"]),
   .program(
     "cbctl",

@@ -90,7 +90,8 @@ package struct NodeCache {
 
   package let limits: NodeCacheLimits
   /// Of calls that name none.
-  package let defaultLevel: WriteLevel
+  /// Of calls that name none.
+  package var defaultLevel: WriteLevel
   let incarnation: Incarnation
   var clock = HybridLogicalClock()
   var entries: [Key: Entry] = [:]

@@ -7,7 +7,13 @@ package struct DevConfiguration: Sendable {
   package var port: UInt16
   /// Nil keeps data in memory only.
   package var dataFolder: String?
+  /// Of each node.
   package var executors: Int
+  /// One node and everything else share this process; from two on every part has a process of its
+  /// own.
+  package var nodes = 1
+  /// Absolute path of `cloudburstd`, for the parts that are processes.
+  package var daemonProgram = ""
   /// Absolute path of `cloudburst-executor`.
   package var executorProgram: String
   /// The folder under which the node's cache is made: a tmpfs, as a rule.
@@ -21,8 +27,13 @@ package struct DevConfiguration: Sendable {
     self.dataFolder = dataFolder
     self.executors = executors
     self.executorProgram = executorProgram
+    sharedMemoryTop = Self.defaultSharedMemoryTop
+  }
+
+  /// `$CLOUDBURST_SHM`, or the system's folder of shared memory.
+  package static var defaultSharedMemoryTop: String {
     let chosen = getenv("CLOUDBURST_SHM").map { String(cString: $0) } ?? ""
-    sharedMemoryTop = chosen.isEmpty ? "/dev/shm" : chosen
+    return chosen.isEmpty ? "/dev/shm" : chosen
   }
 
   func sharedMemoryFolder(_ incarnation: Incarnation) -> String {

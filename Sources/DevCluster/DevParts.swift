@@ -1,5 +1,4 @@
 import ClusterModel
-import Glibc
 import LocalCluster
 import Logging
 import NodeRuntime
@@ -8,22 +7,11 @@ import ZeroMQ
 
 /// The loops of a local cluster, started in the order they depend on each other.
 final class DevParts: Sendable {
-  /// A loop and how to reach it.
-  private struct Part<Message: Sendable>: Sendable {
-    let mailbox: Mailbox<Message>
-    let loop: RunningLoop
-
-    func stop(with message: Message) {
-      // Mailboxes have room for a stop: their other messages are few, and drained every turn.
-      while !mailbox.tryPost(message) { sched_yield() }
-      loop.join()
-    }
-  }
-
   private let storage: Part<StorageMessage>
   private let scheduler: Part<SchedulerMessage>
   private let cache: Part<CacheMessage>
   private let supervisor: Part<SupervisorMessage>
+
   /// - Parameter onBound: called when the cluster's port is ours.
   init(
     _ plan: DevPlan, ended: EndSignal, onBound: () throws -> Void,
@@ -33,14 +21,22 @@ final class DevParts: Sendable {
     let ready = Readiness(waitingFor: 2, then: onReady)
     var stops: [() -> Void] = []
     do {
-      let storage = try Self.startStorage(plan, context, ended)
+      let storage = try Part.storage(
+        plan.storage, in: context, logger: Logger(part: "storage"), ended: ended)
       stops.append { storage.part.stop(with: .stop) }
-      let scheduler = try Self.startScheduler(plan, storage.endpoints, context, ended, ready)
+      var events = SchedulerLoop.Events()
+      events.onReady = { ready.arrived() }
+      events.onShutdown = { ended.request() }
+      let scheduler = try Part.scheduler(
+        plan.scheduler(storage: storage.endpoints), in: context,
+        logger: Logger(part: "scheduler"), ended: ended, events: events)
       stops.append { scheduler.stop(with: .stop) }
       try onBound()
-      let cache = try Self.startCache(plan, context, ended)
+      let cache = try Part.cache(plan.cache, in: context, ended: ended)
       stops.append { cache.stop(with: .stop) }
-      supervisor = try Self.startSupervisor(plan, cache.mailbox, context, ended, ready)
+      supervisor = try Part.supervisor(
+        plan.supervisor, beside: cache.mailbox, in: context, ended: ended,
+        onFirstExecutor: { ready.arrived() })
       self.storage = storage.part
       self.scheduler = scheduler
       self.cache = cache
@@ -56,67 +52,6 @@ final class DevParts: Sendable {
     supervisor.stop(with: .stop)
     cache.stop(with: .stop)
     storage.stop(with: .stop)
-  }
-
-  private static func startStorage(
-    _ plan: DevPlan, _ context: Context, _ ended: EndSignal
-  ) throws -> (part: Part<StorageMessage>, endpoints: [String]) {
-    let mailbox = try StorageLoop.mailbox()
-    let bound = Locked<[String]>([])
-    let loop = try RunningLoop.start(named: "storage", onEnd: { ended.loopEnded("storage", $0) }) {
-      try StorageLoop(
-        plan.storage, mailbox: mailbox, in: context, logger: plan.logger("storage"),
-        onBound: { endpoints in bound.withLock { $0 = endpoints } })
-    }
-    return (Part(mailbox: mailbox, loop: loop), bound.withLock { $0 })
-  }
-
-  private static func startScheduler(
-    _ plan: DevPlan, _ storage: [String], _ context: Context, _ ended: EndSignal,
-    _ ready: Readiness
-  ) throws -> Part<SchedulerMessage> {
-    let mailbox = try SchedulerLoop.mailbox()
-    var events = SchedulerLoop.Events()
-    events.onReady = { ready.arrived() }
-    events.onShutdown = { ended.request() }
-    let configuration = plan.scheduler(storage: storage)
-    let handlers = events
-    let loop = try RunningLoop.start(
-      named: "scheduler", onEnd: { ended.loopEnded("scheduler", $0) }
-    ) {
-      try SchedulerLoop(
-        configuration, mailbox: mailbox, in: context, logger: plan.logger("scheduler"),
-        events: handlers)
-    }
-    return Part(mailbox: mailbox, loop: loop)
-  }
-
-  private static func startCache(
-    _ plan: DevPlan, _ context: Context, _ ended: EndSignal
-  ) throws -> Part<CacheMessage> {
-    let mailbox = try Mailbox<CacheMessage>(countMax: 4096)
-    let loop = try RunningLoop.start(named: "cache", onEnd: { ended.loopEnded("cache", $0) }) {
-      try CacheLoop(plan.cache, mailbox: mailbox, in: context)
-    }
-    return Part(mailbox: mailbox, loop: loop)
-  }
-
-  private static func startSupervisor(
-    _ plan: DevPlan, _ cache: Mailbox<CacheMessage>, _ context: Context, _ ended: EndSignal,
-    _ ready: Readiness
-  ) throws -> Part<SupervisorMessage> {
-    let mailbox = try Mailbox<SupervisorMessage>(countMax: 16)
-    var events = SupervisorLoop.Events()
-    events.onFirstExecutor = { ready.arrived() }
-    // A cache that is this far behind finds the dead reader by itself at its next check.
-    events.onReaped = { id in _ = cache.tryPost(.executorReaped(id)) }
-    let handlers = events
-    let loop = try RunningLoop.start(
-      named: "supervisor", onEnd: { ended.loopEnded("supervisor", $0) }
-    ) {
-      try SupervisorLoop(plan.supervisor, mailbox: mailbox, in: context, events: handlers)
-    }
-    return Part(mailbox: mailbox, loop: loop)
   }
 }
 

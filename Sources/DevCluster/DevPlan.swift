@@ -1,9 +1,6 @@
 import ClusterModel
-import Glibc
 import LocalCluster
-import Logging
 import NodeRuntime
-import Platform
 
 /// Who listens where in one life of a local cluster.
 struct DevPlan: Sendable {
@@ -16,7 +13,6 @@ struct DevPlan: Sendable {
   let endpoint: String
   private let back: String
   private let local: (storage: String, cache: String)
-  private let logLevel: Logger.Level
 
   init(
     _ configuration: DevConfiguration, _ folder: RunFolder, _ incarnation: Incarnation
@@ -31,7 +27,7 @@ struct DevPlan: Sendable {
     var storage = StorageConfiguration(
       cluster: cluster, incarnation: incarnation,
       endpoints: ["tcp://127.0.0.1:*", local.storage], dataFolder: configuration.dataFolder)
-    storage.software = Self.software
+    storage.software = PartProcess.software
     self.storage = storage
     let node = NodeID("node0")
     cache = CacheConfiguration(
@@ -47,11 +43,7 @@ struct DevPlan: Sendable {
       executorProgram: configuration.executorProgram, bundleFolder: folder.bundleFolder)
     supervisor.environment = configuration.environment
     self.supervisor = supervisor
-    let level = getenv("CLOUDBURST_LOG").map { String(cString: $0) } ?? ""
-    logLevel = Logger.Level(rawValue: level) ?? .notice
   }
-
-  static var software: String { "cloudburst \(PlatformVersion.text)" }
 
   /// - Parameter storage: the endpoints the shard bound; the first is for clients.
   func scheduler(storage bound: [String]) -> SchedulerConfiguration {
@@ -59,13 +51,7 @@ struct DevPlan: Sendable {
       cluster: cluster, incarnation: incarnation, front: endpoint, back: back,
       storage: (endpoint: local.storage, forClients: [bound[0]]),
       writeLevel: storage.defaultLevel)
-    scheduler.software = Self.software
+    scheduler.software = PartProcess.software
     return scheduler
-  }
-
-  func logger(_ label: String) -> Logger {
-    var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = logLevel
-    return logger
   }
 }

@@ -1,7 +1,8 @@
 import CloudburstValues
 import Platform
 
-/// What a running local cluster leaves in its run folder, for tools that look for it.
+/// What a running local cluster leaves in its run folder, for tools that look for it. A cluster of
+/// several processes writes it anew whenever one of them has begun another life.
 package struct RunFile: Codable, Equatable, Sendable, Value {
   package var endpoint: String
   package var processID: Int32
@@ -10,13 +11,35 @@ package struct RunFile: Codable, Equatable, Sendable, Value {
   /// Nil: memory only.
   package var dataFolder: String?
   package var sharedMemoryFolder: String
+  /// Of each node.
   package var executors: Int
   package var version: String
+  /// The processes; nil where the one that wrote the file is all there is beside the executors.
+  package var parts: [Part]?
+
+  package struct Part: Codable, Equatable, Sendable, Value {
+    /// `storage`, `scheduler` or the node's name.
+    package var name: String
+    /// Zero while it is down.
+    package var processID: Int32
+    /// Lives before this one.
+    package var restarts: Int
+
+    package init(name: String, processID: Int32, restarts: Int) {
+      self.name = name
+      self.processID = processID
+      self.restarts = restarts
+    }
+  }
+
+  /// Compute nodes.
+  package var nodes: Int { max(1, (parts?.count ?? 0) - 2) }
 
   package init(
     endpoint: String, dataFolder: String?, sharedMemoryFolder: String, executors: Int,
-    version: String
+    version: String, parts: [Part]? = nil
   ) {
+    self.parts = parts
     self.endpoint = endpoint
     processID = RunningProcess.own
     startTicks = RunningProcess.startTicks(of: processID) ?? 0

@@ -38,7 +38,10 @@ extension ClientCore {
   mutating func takeWelcome(
     _ welcome: Welcome, over lane: Lane, at now: UInt64, into effects: inout [Effect]
   ) {
-    guard let connection = connections[lane], connection.phase != .up else { return }
+    guard let connection = connections[lane] else { return }
+    guard connection.phase != .up else {
+      return follow(welcome, over: lane, at: now, into: &effects)
+    }
     // Whatever was sent before this hello went to a connection that is gone.
     lose(lane, unsent: [], at: now, into: &effects)
     let isNewLife = connection.incarnation.map { $0 != welcome.incarnation } ?? false
@@ -54,6 +57,16 @@ extension ClientCore {
       resumeWatches(over: lane, into: &effects)
     }
     flush(lane, at: now, into: &effects)
+  }
+
+  /// News from a scheduler that we are connected to: the shards are elsewhere now.
+  private mutating func follow(
+    _ welcome: Welcome, over lane: Lane, at now: UInt64, into effects: inout [Effect]
+  ) {
+    guard lane == .scheduler, connections[lane]?.incarnation == welcome.incarnation else { return }
+    self.welcome = welcome
+    ring = Self.ring(of: welcome)
+    route(to: welcome.storage, at: now, into: &effects)
   }
 
   /// A refusal of the hello itself: nothing that waits for this connection can succeed.

@@ -13,7 +13,7 @@ package struct CacheConfiguration: Sendable {
   package var endpoint: String
   package var schedulerEndpoint: String
   package var storageEndpoint: String
-  /// Of calls that name none.
+  /// Of calls that name none, until the owner says so, which is before any write is taken.
   package var defaultLevel: WriteLevel
   package var shared = SharedCacheConfig()
   /// `bytesMax` and `dirtyBytesMax` are lowered where shared memory has less room than asked for.

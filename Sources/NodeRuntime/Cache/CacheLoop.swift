@@ -147,7 +147,7 @@ package struct CacheLoop: NodeLoop, ~Copyable {
     welcome.cluster = configuration.cluster.number
     welcome.incarnation = configuration.incarnation
     welcome.cacheFolder = configuration.folder
-    welcome.writeLevel = configuration.defaultLevel
+    welcome.writeLevel = core.defaultLevel
     try listener.welcome(peer, welcome)
   }
 
@@ -170,7 +170,9 @@ package struct CacheLoop: NodeLoop, ~Copyable {
   private mutating func takeFromStorage() throws {
     for _ in 0..<Self.framesPerTurnMax {
       switch try storage.next() {
-      case .connected(let welcome): step(.ownerConnected(clock: welcome.clock))
+      case .connected(let welcome):
+        core.defaultLevel = welcome.writeLevel
+        step(.ownerConnected(clock: welcome.clock))
       case .lost: step(.ownerLost)
       case .refused: continue
       case .frame(let frame): take(fromStorage: frame)

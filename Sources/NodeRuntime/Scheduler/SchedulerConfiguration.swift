@@ -11,9 +11,9 @@ package struct SchedulerConfiguration: Sendable {
   package var backEndpoint: String
   /// The shard this scheduler keeps the registry, intents and futures in.
   package var storageEndpoint: String
-  /// The shards, as clients dial them.
+  /// The shards, as clients dial them, until the shard itself says so; may be empty.
   package var clientStorageEndpoints: [String]
-  /// Of writes that name none; told to those who connect.
+  /// Of writes that name none, until the shard says so; told to those who connect.
   package var writeLevel: WriteLevel
   package var limits = SchedulerLimits()
   package var placement = PlacementPolicyName.leastOutstanding

@@ -28,16 +28,21 @@ extension SchedulerLoop {
       return front.forget(peer)
     }
     clients[hello.incarnation] = peer
+    try front.welcome(peer, welcomeOfClients())
+  }
+
+  /// Also says where the shards are, as far as they have said so themselves.
+  func welcomeOfClients() -> Welcome {
     var welcome = welcome()
-    welcome.storage = configuration.clientStorageEndpoints
-    try front.welcome(peer, welcome)
+    welcome.storage = clientStorageEndpoints
+    return welcome
   }
 
   func welcome() -> Welcome {
     var welcome = Welcome()
     welcome.cluster = configuration.cluster.number
     welcome.incarnation = configuration.incarnation
-    welcome.writeLevel = configuration.writeLevel
+    welcome.writeLevel = writeLevel
     welcome.software = configuration.software
     return welcome
   }

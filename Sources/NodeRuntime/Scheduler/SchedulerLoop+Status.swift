@@ -11,7 +11,7 @@ extension SchedulerLoop {
     status.cluster = configuration.cluster.number
     status.software = configuration.software
     status.available = core.isServing
-    status.writeLevel = "\(configuration.writeLevel)"
+    status.writeLevel = "\(writeLevel)"
     status.uptimeMilliseconds = (MonotonicClock.now - startedAt) / 1_000_000
     status.functions = UInt32(clamping: core.registry.functionCount)
     status.dags = UInt32(clamping: core.registry.dagCount)

@@ -47,6 +47,9 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
   var agents: [NodeID: Incarnation] = [:]
   var gatherings: [UInt64: Gathering] = [:]
   var lastGathering: UInt64 = 0
+  /// The shards as clients dial them, and the level of writes that name none: as the shard said last.
+  var clientStorageEndpoints: [String]
+  var writeLevel: WriteLevel
   /// Who asked for the cluster's end: told when the calls have ended.
   var shutdownAskers: [(peer: PeerID, number: UInt64)] = []
   let startedAt: UInt64
@@ -86,6 +89,8 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     self.back = back
     self.storage = storage
     self.configuration = configuration
+    clientStorageEndpoints = configuration.clientStorageEndpoints
+    writeLevel = configuration.writeLevel
     self.mailbox = mailbox
     self.events = events
     self.logger = logger
@@ -229,12 +234,25 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
   private mutating func takeFromStorage() throws {
     for _ in 0..<Self.framesPerTurnMax {
       switch try storage.next() {
-      case .connected: try step(.storeReady)
+      case .connected(let welcome):
+        try learn(from: welcome)
+        try step(.storeReady)
       case .frame(let frame): try take(fromStorage: frame)
       case .refused(let failure): logger.warning("the store refuses this scheduler: \(failure)")
       case .lost: continue
       case nil: return
       }
+    }
+  }
+
+  /// A shard's next life may listen elsewhere: clients that are connected are told at once.
+  private mutating func learn(from shard: Welcome) throws {
+    writeLevel = shard.writeLevel
+    guard !shard.storage.isEmpty, shard.storage != clientStorageEndpoints else { return }
+    clientStorageEndpoints = shard.storage
+    for client in clients.keys.sorted() {
+      guard let peer = clients[client] else { continue }
+      try front.welcome(peer, welcomeOfClients())
     }
   }
 

@@ -2,6 +2,7 @@ import ClusterModel
 import Connections
 import ControlProtocol
 import KeyValueStore
+import Platform
 import SwiftProtobuf
 import WireProtocol
 
@@ -28,6 +29,12 @@ extension StorageLoop {
     status.storedBytes = UInt64(statistics.storedBytes)
     status.writeLevel = "\(configuration.defaultLevel)"
     status.dataFolder = configuration.dataFolder ?? ""
+    var process = Cloudburst_Control_ProcessStatus()
+    process.role = "storage"
+    process.name = configuration.incarnation.description
+    process.processID = UInt32(currentProcessID())
+    process.endpoint = listener.endpoints[0]
+    status.processes = [process]
     return status
   }
 }

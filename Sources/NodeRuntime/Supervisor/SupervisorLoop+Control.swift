@@ -1,5 +1,7 @@
 import ClusterModel
+import Connections
 import ControlProtocol
+import Platform
 import Supervision
 import SwiftProtobuf
 import WireProtocol
@@ -46,6 +48,12 @@ extension SupervisorLoop {
   private func status() -> Cloudburst_Control_Status {
     var status = Cloudburst_Control_Status()
     status.executorRestarts = core.restarts
+    var process = Cloudburst_Control_ProcessStatus()
+    process.role = "node"
+    process.name = configuration.node.name
+    process.processID = UInt32(currentProcessID())
+    process.endpoint = listener.endpoints[0]
+    status.processes = [process]
     status.executors = core.executors.map { executor in
       var message = Cloudburst_Control_ExecutorStatus()
       message.id = executor.id.description

@@ -13,6 +13,7 @@ struct Dev: AsyncParsableCommand {
       Examples:
         cbctl dev                       in this terminal, until Ctrl-C
         cbctl dev --detach              in the background; ends with: cbctl dev stop
+        cbctl dev --nodes 2             two compute nodes, every part a process of its own
         cbctl dev --port 7800 --memory  a second one, which forgets everything at its end
       """,
     subcommands: [DevRun.self, DevStop.self, DevList.self], defaultSubcommand: DevRun.self)
@@ -33,7 +34,10 @@ struct DevRun: LocalCommand {
   @Option(help: "The port of the cluster's endpoint on 127.0.0.1.") var port: UInt16 = 7700
   @Flag(help: "Keep data in memory only.") var memory = false
   @Option(help: "The folder that keeps the data. Default: ./.cloudburst.") var data: String?
-  @Option(help: "How many executor processes.") var executors = 2
+  @Option(
+    help: "How many compute nodes; from 2 on, every part of the cluster is a process of its own.")
+  var nodes = 1
+  @Option(help: "How many executor processes on each node.") var executors = 2
   @Flag(help: "Return once the cluster is ready; it goes on in the background.") var detach = false
   @OptionGroup var local: LocalOptions
 
@@ -43,6 +47,7 @@ struct DevRun: LocalCommand {
     guard !(memory && data != nil) else {
       throw ValidationError("--memory and --data exclude each other")
     }
+    guard (1...16).contains(nodes) else { throw ValidationError("--nodes is 1 to 16") }
     guard (1...256).contains(executors) else {
       throw ValidationError("--executors is 1 to 256")
     }
@@ -74,7 +79,9 @@ struct DevRun: LocalCommand {
   }
 
   private func daemonArguments() -> [String] {
-    var arguments = ["dev", "--port", "\(port)", "--executors", "\(executors)"]
+    var arguments = [
+      "dev", "--port", "\(port)", "--executors", "\(executors)", "--nodes", "\(nodes)",
+    ]
     if memory {
       arguments.append("--memory")
     } else {
@@ -141,14 +148,17 @@ struct DevRun: LocalCommand {
 
   static func banner(_ file: RunFile) -> Output {
     let data = file.dataFolder.map { "\($0) (kept)" } ?? "in memory (gone at stop)"
+    let executors =
+      file.nodes == 1
+      ? "\(file.executors)" : "\(file.executors) on each of \(file.nodes) nodes"
     return Output(
       json: .object([
         "endpoint": .string(file.endpoint), "dataFolder": file.dataFolder.map(AnyValue.string),
         "processID": .integer(Int64(file.processID)),
-        "executors": .integer(Int64(file.executors)),
+        "nodes": .integer(Int64(file.nodes)), "executors": .integer(Int64(file.executors)),
       ]),
       text: table([
-        ["endpoint", file.endpoint], ["data", data], ["executors", "\(file.executors)"],
+        ["endpoint", file.endpoint], ["data", data], ["executors", executors],
         [
           "stop",
           "cbctl dev stop\(file.endpoint == CloudburstClient.defaultEndpoint ? "" : " --endpoint \(file.endpoint)")",
@@ -238,7 +248,7 @@ struct DevList: LocalCommand {
     let rows = files.map { file in
       [
         file.endpoint, file.isAlive ? "running" : "stale", "pid \(file.processID)",
-        file.dataFolder ?? "memory",
+        file.nodes == 1 ? "1 node" : "\(file.nodes) nodes", file.dataFolder ?? "memory",
       ]
     }
     return Output(
@@ -246,7 +256,7 @@ struct DevList: LocalCommand {
         files.map { file in
           .object([
             "endpoint": .string(file.endpoint), "running": .bool(file.isAlive),
-            "processID": .integer(Int64(file.processID)),
+            "processID": .integer(Int64(file.processID)), "nodes": .integer(Int64(file.nodes)),
             "dataFolder": file.dataFolder.map(AnyValue.string),
           ])
         }), text: table(rows))

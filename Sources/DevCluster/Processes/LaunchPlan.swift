@@ -1,0 +1,64 @@
+import ClusterModel
+import LocalCluster
+import Platform
+import Supervision
+
+/// How each process of a local cluster is started, and what it leaves behind when it is killed.
+///
+/// Sockets between the parts keep their paths for as long as the cluster lives, so that a part's
+/// next life is found by the others; the hello tells the lives apart.
+struct LaunchPlan {
+  let endpoint: String
+  /// Of the whole cluster; the nodes' folders are in it.
+  let sharedMemoryFolder: String
+  private let configuration: DevConfiguration
+  private let folder: RunFolder
+  private let cluster: ClusterID
+  private let back: String
+  private let shard: String
+
+  init(
+    _ configuration: DevConfiguration, _ folder: RunFolder, _ incarnation: Incarnation
+  ) throws {
+    self.configuration = configuration
+    self.folder = folder
+    cluster = ClusterID(incarnation.number)
+    endpoint = "tcp://127.0.0.1:\(configuration.port)"
+    sharedMemoryFolder = configuration.sharedMemoryFolder(incarnation)
+    back = try folder.endpoint("back", incarnation)
+    shard = try folder.endpoint("shard", incarnation)
+  }
+
+  /// Of `cloudburstd`.
+  func arguments(of part: ClusterPart) -> [String] {
+    let common = ["--cluster", "\(cluster)"]
+    switch part {
+    case .storage:
+      let data = configuration.dataFolder.map { ["--data", $0] } ?? ["--memory"]
+      return ["storage"] + common + ["--listen", "tcp://127.0.0.1:*", "--listen", shard] + data
+    case .scheduler:
+      return ["scheduler"] + common
+        + ["--listen", endpoint, "--listen-nodes", back, "--storage", shard]
+    case .node:
+      return ["node"] + common + [
+        "--name", "\(part)", "--executors", "\(configuration.executors)", "--scheduler", back,
+        "--storage", shard, "--run-folder", runFolder(of: part),
+        "--shm-folder", sharedMemoryFolder,
+      ]
+    }
+  }
+
+  private func runFolder(of part: ClusterPart) -> String { "\(folder.path)/\(part)" }
+
+  /// Removes what only the part's ended life used.
+  func clean(after part: ClusterPart) {
+    guard case .node = part else { return }
+    for name in (try? Files.names(in: sharedMemoryFolder)) ?? []
+    where name.hasPrefix("\(part)-") {
+      removeTree("\(sharedMemoryFolder)/\(name)")
+    }
+    for name in (try? Files.names(in: runFolder(of: part))) ?? [] where name.hasSuffix(".ipc") {
+      _ = try? Files.remove("\(runFolder(of: part))/\(name)")
+    }
+  }
+}

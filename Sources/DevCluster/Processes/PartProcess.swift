@@ -1,0 +1,110 @@
+import ClusterModel
+import Logging
+package import NodeRuntime
+package import Platform
+import ZeroMQ
+
+/// A process that is one part of a cluster: storage, scheduler or a compute node.
+///
+/// Its parts may start in any order: whoever is not there yet is dialled again and again.
+package final class PartProcess: Sendable {
+  /// What welcomes and status say of this program.
+  package static var software: String { "cloudburst \(PlatformVersion.text)" }
+
+  private let ended: EndSignal
+  /// In the order in which its loops end.
+  private let stops: [@Sendable () -> Void]
+
+  private init(_ ended: EndSignal, stops: [@Sendable () -> Void]) {
+    self.ended = ended
+    self.stops = stops
+  }
+
+  /// - Parameter onReady: called with the endpoints bound once requests are served.
+  /// - Throws: `Failure`: `portInUse`, `dataLocked`, `dataFormat`, `storageFailed`.
+  package static func storage(
+    _ configuration: StorageConfiguration, onReady: ([String]) -> Void
+  ) throws -> PartProcess {
+    try refuseTaken(configuration.endpoints)
+    let ended = try EndSignal()
+    do {
+      let started = try Part.storage(
+        configuration, in: Context(), logger: Logger(part: "storage"), ended: ended)
+      onReady(started.endpoints)
+      return PartProcess(ended, stops: [{ started.part.stop(with: .stop) }])
+    } catch {
+      throw Failure(starting: error, at: configuration.endpoints)
+    }
+  }
+
+  /// - Parameter events: `onReady` comes once the registry is loaded, which needs storage.
+  /// - Throws: `Failure`: `portInUse`.
+  package static func scheduler(
+    _ configuration: SchedulerConfiguration, events: SchedulerLoop.Events
+  ) throws -> PartProcess {
+    let endpoints = [configuration.frontEndpoint, configuration.backEndpoint]
+    try refuseTaken(endpoints)
+    let ended = try EndSignal()
+    var events = events
+    let tell = events.onShutdown
+    events.onShutdown = {
+      tell()
+      ended.request()
+    }
+    do {
+      let part = try Part.scheduler(
+        configuration, in: Context(), logger: Logger(part: "scheduler"), ended: ended,
+        events: events)
+      return PartProcess(ended, stops: [{ part.stop(with: .stop) }])
+    } catch {
+      throw Failure(starting: error, at: endpoints)
+    }
+  }
+
+  /// Both loops of one node's agent; its executors are children of this process.
+  ///
+  /// - Parameter onReady: called once when an executor can take calls.
+  /// - Throws: `Failure`: `storageFailed` where shared memory has no room.
+  package static func node(
+    _ cache: CacheConfiguration, _ supervisor: SupervisorConfiguration,
+    onReady: @escaping @Sendable () -> Void
+  ) throws -> PartProcess {
+    let ended = try EndSignal()
+    do {
+      let context = try Context()
+      let caching = try Part.cache(cache, in: context, ended: ended)
+      do {
+        let supervising = try Part.supervisor(
+          supervisor, beside: caching.mailbox, in: context, ended: ended,
+          onFirstExecutor: onReady)
+        // Executors first: then what they wrote goes to the store.
+        return PartProcess(
+          ended, stops: [{ supervising.stop(with: .stop) }, { caching.stop(with: .stop) }])
+      } catch {
+        caching.stop(with: .stop)
+        throw error
+      }
+    } catch {
+      throw Failure(starting: error, at: [cache.endpoint, supervisor.endpoint])
+    }
+  }
+
+  /// Serves until a signal asks for the end, a client does, or a loop has failed; ends in order.
+  ///
+  /// - Throws: `Failure`: what ended a loop against its will.
+  package func serve(untilToldBy signals: borrowing Signals) throws {
+    ended.wait(with: signals)
+    for stop in stops { stop() }
+    if let failure = ended.failure { throw failure }
+  }
+}
+
+/// A socket's path would be taken over even from a process that lives and serves there.
+private func refuseTaken(_ endpoints: [String]) throws {
+  for endpoint in endpoints where endpoint.hasPrefix("ipc://") {
+    guard LocalSocket.isServed(String(endpoint.dropFirst(6))) else { continue }
+    throw Failure(
+      .portInUse, "another process listens at \(endpoint)",
+      hint: "a part of a cluster has endpoints of its own")
+  }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import DevCluster
+import LocalCluster
+import Platform
+
+struct DevCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "dev",
+    abstract: "A whole cluster on this machine, for this machine only.",
+    discussion: """
+      With one node, storage, scheduler, cache and supervisor are threads of this process, and the \
+      executors are beside it. With --nodes 2 or more every part is a process: storage, scheduler \
+      and each node with a cache and executors of its own. This process watches them, starts one \
+      that died again, and ends them in order.
+
+      Listens on 127.0.0.1 only. Says "ready" on standard output once calls can run, logs to \
+      standard error (level from $CLOUDBURST_LOG), and ends in order on SIGTERM or SIGINT.
+
+      Examples:
+        cloudburstd dev --port 7700 --data .cloudburst --executors 2
+        cloudburstd dev --nodes 2 --memory
+      """)
+
+  @Option(help: "The port of the cluster's endpoint.") var port: UInt16 = 7700
+  @Flag(help: "Keep data in memory only.") var memory = false
+  @Option(help: "The folder that keeps the data.") var data = ".cloudburst"
+  @Option(help: "How many compute nodes.") var nodes = 1
+  @Option(help: "How many executor processes on each node.") var executors = 2
+
+  func validate() throws {
+    guard (1...16).contains(nodes) else { throw ValidationError("--nodes is 1 to 16") }
+    guard (1...256).contains(executors) else { throw ValidationError("--executors is 1 to 256") }
+    guard port > 0 else { throw ValidationError("--port is 1 to 65535") }
+  }
+
+  func run() throws { try serving(serve) }
+
+  private func serve(_ signals: borrowing Signals) throws {
+    var configuration = DevConfiguration(
+      port: port, dataFolder: memory ? nil : try absoluteFolder(data, for: "data"),
+      executors: executors, executorProgram: Program.executor)
+    configuration.nodes = nodes
+    configuration.daemonProgram = Program.path
+    configuration.environment = ExecutorEnvironment.lines()
+    let banner = Self.banner(configuration)
+    let sayReady = { @Sendable () -> Void in
+      say(banner)
+      say(ReadyLine.text)
+    }
+    guard nodes == 1 else {
+      return try ClusterLauncher.run(configuration, untilToldBy: signals, onReady: sayReady)
+    }
+    let cluster = try DevCluster.start(configuration, onReady: sayReady)
+    cluster.waitUntilToldToStop(by: signals)
+    cluster.stop()
+    if let failure = cluster.failure { throw failure }
+  }
+
+  private static func banner(_ configuration: DevConfiguration) -> String {
+    let executors =
+      configuration.nodes == 1
+      ? "\(configuration.executors)"
+      : "\(configuration.executors) on each of \(configuration.nodes) nodes"
+    return """
+      endpoint   tcp://127.0.0.1:\(configuration.port)
+      data       \(configuration.dataFolder.map { "\($0) (kept)" } ?? "in memory (gone at stop)")
+      executors  \(executors)
+      """
+  }
+}

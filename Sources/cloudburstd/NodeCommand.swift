@@ -1,0 +1,86 @@
+import ArgumentParser
+import ClusterModel
+import DevCluster
+import NodeRuntime
+import Platform
+
+struct NodeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "node",
+    abstract: "A compute node: its cache and its executors, which are children of this process.",
+    discussion: """
+      The node's name is its own in the cluster: a second process of the same name is refused while \
+      the first one lives. The cache lies in a folder of its own under --shm-folder and goes with \
+      the process.
+
+      Example:
+        cloudburstd node --cluster c1 --name node0 --executors 4 \\
+          --scheduler ipc:///run/cloudburst/back.ipc --storage ipc:///run/cloudburst/shard.ipc \\
+          --run-folder /run/cloudburst/node0
+      """)
+
+  @OptionGroup var part: PartOptions
+  @Option(help: "The node's name: 1 to 63 of a-z, 0-9 and -.") var name: String
+  @Option(help: "How many executor processes.") var executors = 2
+  @Option(
+    help: ArgumentHelp("Where the scheduler listens for nodes.", valueName: "endpoint"))
+  var scheduler: Endpoint
+  @Option(help: ArgumentHelp("Where the store listens.", valueName: "endpoint"))
+  var storage: Endpoint
+  @Option(help: "For this node's sockets and bundle files; one node, one folder.")
+  var runFolder: String
+  @Option(help: "Where the shared cache is made; a tmpfs, as a rule.")
+  var shmFolder = DevConfiguration.defaultSharedMemoryTop
+
+  func validate() throws {
+    guard (1...256).contains(executors) else { throw ValidationError("--executors is 1 to 256") }
+    let isName = name.utf8.allSatisfy { byte in
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
+    }
+    guard isName, (1...63).contains(name.utf8.count) else {
+      throw ValidationError("--name is 1 to 63 of a-z, 0-9 and -")
+    }
+  }
+
+  func run() throws {
+    try serving { signals in
+      let configurations = try self.configurations()
+      let process = try PartProcess.node(configurations.cache, configurations.supervisor) {
+        say(PartLine.ready.rawValue)
+      }
+      try process.serve(untilToldBy: signals)
+    }
+  }
+
+  private func configurations() throws -> (
+    cache: CacheConfiguration, supervisor: SupervisorConfiguration
+  ) {
+    let life = part.drawIncarnation()
+    let folder = try absoluteFolder(runFolder, for: "run")
+    let shared = try absoluteFolder(shmFolder, for: "shared memory")
+    let own = try socket("cache-\(life)", in: folder)
+    let node = NodeID(name)
+    let cache = CacheConfiguration(
+      node: node, cluster: part.cluster, incarnation: life, folder: "\(shared)/\(name)-\(life)",
+      endpoints: (own: own, scheduler: scheduler.text, storage: storage.text),
+      defaultLevel: .accepted)
+    var supervisor = SupervisorConfiguration(
+      node: node, cluster: part.cluster, incarnation: life, executors: executors,
+      endpoint: try socket("supervisor-\(life)", in: folder),
+      peers: (scheduler: scheduler.text, storage: storage.text, cache: own),
+      executorProgram: Program.executor, bundleFolder: folder + "/bundles")
+    supervisor.environment = ExecutorEnvironment.lines()
+    return (cache, supervisor)
+  }
+
+  private func socket(_ name: String, in folder: String) throws -> String {
+    let path = "\(folder)/\(name).ipc"
+    guard path.utf8.count <= LocalSocket.pathBytesMax else {
+      throw Failure(
+        .usage, "\(path) is too long for a socket's path (\(LocalSocket.pathBytesMax) bytes)",
+        hint: "use a --run-folder with a shorter path")
+    }
+    return "ipc://" + path
+  }
+}
