@@ -15,9 +15,20 @@ package enum RandomBytes {
     }
   }
 
+  /// Each word is given out once; they are fetched by the page, because every call of a client draws
+  /// two and a system call each would show.
   package static func word() -> UInt64 {
-    var word: UInt64 = 0
-    withUnsafeMutableBytes(of: &word) { fill($0) }
-    return word
+    stock.withLock { words in
+      if words.isEmpty {
+        words = [UInt64](unsafeUninitializedCapacity: stockWords) { buffer, initialized in
+          fill(UnsafeMutableRawBufferPointer(buffer))
+          initialized = stockWords
+        }
+      }
+      return words.removeLast()
+    }
   }
+
+  private static let stockWords = 64
+  private static let stock = Locked<[UInt64]>([])
 }

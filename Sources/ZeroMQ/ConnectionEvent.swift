@@ -20,11 +20,15 @@ extension Socket {
   /// a full one would stop libzmq's I/O thread.
   package borrowing func nextConnectionEvent() throws(ZeroMQError) -> ConnectionEvent? {
     let events = connectionEventsHandle
+    if connectionNews.isKnownToBeNone { return nil }
     while true {
       var frame = zmq_msg_t()
       zmq_msg_init(&frame)
       defer { zmq_msg_close(&frame) }
-      guard try receiveFrame(&frame, from: events) else { return nil }
+      guard try receiveFrame(&frame, from: events) else {
+        connectionNews.noteNone()
+        return nil
+      }
       let facts = bytes(of: &frame)
       guard facts.count >= 2, zmq_msg_more(&frame) != 0 else { continue }
       let number = Int32(facts.loadUnaligned(as: UInt16.self))

@@ -20,6 +20,7 @@ package struct Poller: ~Copyable {
 
   private struct Watched {
     var socket: UnsafeMutableRawPointer?
+    var news: News?
     var isRouter = false
     var interest: Interest = []
     var ready: Interest = []
@@ -28,26 +29,25 @@ package struct Poller: ~Copyable {
   private var watched: [Watched] = []
   private var items: [pollfd] = []
   private var freeSlots: [Int] = []
-  private var descriptorCount = 0
 
   package init() {}
 
   package mutating func watch(
     _ socket: borrowing Socket, for interest: Interest = .readable
   ) throws(ZeroMQError) -> Slot {
-    try watch(socket: socket.handle, isRouter: socket.kind == .router, interest)
+    try watch(socket.handle, telling: socket.news, isRouter: socket.kind == .router, interest)
   }
 
   /// Readable while ``Socket/nextConnectionEvent()`` has something to tell.
   package mutating func watchConnections(
     of socket: borrowing Socket
   ) throws(ZeroMQError) -> Slot {
-    try watch(socket: socket.connectionEventsHandle, isRouter: false, .readable)
+    try watch(
+      socket.connectionEventsHandle, telling: socket.connectionNews, isRouter: false, .readable)
   }
 
   package mutating func watch(descriptor: Int32, for interest: Interest = .readable) -> Slot {
-    descriptorCount += 1
-    return add(
+    add(
       Watched(interest: interest),
       pollfd(fd: descriptor, events: descriptorEvents(interest), revents: 0))
   }
@@ -65,7 +65,7 @@ package struct Poller: ~Copyable {
 
   /// Before the socket or descriptor is closed.
   package mutating func stopWatching(_ slot: Slot) {
-    if watched[slot.index].socket == nil { descriptorCount -= 1 }
+    watched[slot.index].news?.isWatched = false
     watched[slot.index] = Watched()
     items[slot.index] = pollfd(fd: -1, events: 0, revents: 0)
     freeSlots.append(slot.index)
@@ -86,8 +86,7 @@ package struct Poller: ~Copyable {
       var readyCount = try lookAtSockets()
       var nanoseconds: Int64 = -1
       if readyCount > 0 {
-        if descriptorCount == 0 { return readyCount }
-        nanoseconds = 0  // A busy socket does not starve the descriptors.
+        nanoseconds = 0  // A busy socket does not starve the others.
       } else if let deadline {
         let now = MonotonicClock.now
         nanoseconds = deadline > now ? Int64(clamping: deadline - now) : 0
@@ -102,15 +101,14 @@ package struct Poller: ~Copyable {
         forgetDescriptors()
         return readyCount
       }
-      if readyCount == 0 { readyCount = try lookAtSockets() }
-      readyCount += lookAtDescriptors()
+      readyCount = try lookAtSignalled()
       if readyCount > 0 { return readyCount }
       // News inside a socket that was nothing for us (a peer came or went).
     }
   }
 
   private mutating func watch(
-    socket handle: UnsafeMutableRawPointer, isRouter: Bool, _ interest: Interest
+    _ handle: UnsafeMutableRawPointer, telling news: News, isRouter: Bool, _ interest: Interest
   ) throws(ZeroMQError) -> Slot {
     precondition(!(isRouter && interest.contains(.writable)), "see setInterest(_:of:)")
     var descriptor: Int32 = -1
@@ -118,8 +116,9 @@ package struct Poller: ~Copyable {
     try check("zmq_getsockopt", doing: "watching a socket") {
       zmq_getsockopt(handle, ZMQ_FD, &descriptor, &size)
     }
+    news.isWatched = true
     return add(
-      Watched(socket: handle, isRouter: isRouter, interest: interest),
+      Watched(socket: handle, news: news, isRouter: isRouter, interest: interest),
       pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
   }
 
@@ -134,37 +133,57 @@ package struct Poller: ~Copyable {
     return Slot(index: index)
   }
 
+  /// Asks the sockets that may have something without a signal.
   private mutating func lookAtSockets() throws(ZeroMQError) -> Int {
     var readyCount = 0
     for index in watched.indices {
-      guard let socket = watched[index].socket else { continue }
-      var events: Int32 = 0
-      var size = MemoryLayout<Int32>.size
-      try check("zmq_getsockopt", doing: "looking at a socket") {
-        zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size)
+      guard let news = watched[index].news else { continue }
+      if news.mayWait || watched[index].interest.contains(.writable) {
+        try lookAtSocket(index, news)
+        if !watched[index].ready.isEmpty { readyCount += 1 }
+      } else {
+        watched[index].ready = []
       }
-      // ZMQ_POLLIN and ZMQ_POLLOUT are the bits of Interest.
-      let ready = Interest(rawValue: Int16(events)).intersection(watched[index].interest)
-      watched[index].ready = ready
-      if !ready.isEmpty { readyCount += 1 }
     }
     return readyCount
   }
 
-  private mutating func lookAtDescriptors() -> Int {
+  /// Asks the sockets and descriptors that are signalled. - Returns: how many slots are ready in all.
+  private mutating func lookAtSignalled() throws(ZeroMQError) -> Int {
     var readyCount = 0
-    for index in watched.indices where watched[index].socket == nil && items[index].fd >= 0 {
-      let found = Int32(items[index].revents)
-      precondition(found & Int32(POLLNVAL) == 0, "a descriptor is closed after its watching ends")
-      var ready: Interest = []
-      if found & Int32(POLLIN) != 0 { ready.insert(.readable) }
-      if found & Int32(POLLOUT) != 0 { ready.insert(.writable) }
-      // An error or a hang-up shows at the next read or write, whichever the owner does.
-      if found & Int32(POLLERR | POLLHUP) != 0 { ready.formUnion(watched[index].interest) }
-      watched[index].ready = ready
-      if !ready.isEmpty { readyCount += 1 }
+    for index in watched.indices {
+      if let news = watched[index].news {
+        if items[index].revents != 0 { try lookAtSocket(index, news) }
+      } else if items[index].fd >= 0 {
+        lookAtDescriptor(index)
+      }
+      if !watched[index].ready.isEmpty { readyCount += 1 }
     }
     return readyCount
+  }
+
+  private mutating func lookAtSocket(_ index: Int, _ news: News) throws(ZeroMQError) {
+    var events: Int32 = 0
+    var size = MemoryLayout<Int32>.size
+    let socket = watched[index].socket
+    try check("zmq_getsockopt", doing: "looking at a socket") {
+      zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size)
+    }
+    // ZMQ_POLLIN and ZMQ_POLLOUT are the bits of Interest.
+    let found = Interest(rawValue: Int16(events))
+    if found.contains(.readable) { news.notePossible() } else { news.noteNone() }
+    watched[index].ready = found.intersection(watched[index].interest)
+  }
+
+  private mutating func lookAtDescriptor(_ index: Int) {
+    let found = Int32(items[index].revents)
+    precondition(found & Int32(POLLNVAL) == 0, "a descriptor is closed after its watching ends")
+    var ready: Interest = []
+    if found & Int32(POLLIN) != 0 { ready.insert(.readable) }
+    if found & Int32(POLLOUT) != 0 { ready.insert(.writable) }
+    // An error or a hang-up shows at the next read or write, whichever the owner does.
+    if found & Int32(POLLERR | POLLHUP) != 0 { ready.formUnion(watched[index].interest) }
+    watched[index].ready = ready
   }
 
   private mutating func forgetDescriptors() {

@@ -37,10 +37,14 @@ extension Socket {
   package borrowing func tryReceive(
     peer: inout PeerID, _ use: (UnsafeRawBufferPointer) -> Void
   ) throws(ZeroMQError) -> ReceiveOutcome {
+    if news.isKnownToBeNone { return .nothing }
     var frame = zmq_msg_t()
     zmq_msg_init(&frame)
     defer { zmq_msg_close(&frame) }
-    guard try receiveFrame(&frame, from: handle) else { return .nothing }
+    guard try receiveFrame(&frame, from: handle) else {
+      news.noteNone()
+      return .nothing
+    }
     if kind == .router {
       let name = bytes(of: &frame)
       if !peer.bytes.elementsEqual(name) { peer = PeerID([UInt8](name)[...]) }

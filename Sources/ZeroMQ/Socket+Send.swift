@@ -40,6 +40,7 @@ extension Socket {
         code: .messageTooLong, call: "zmq_send", doing: "sending \(bodyCount) bytes")
     }
     precondition((peer != nil) == (kind == .router), "a ROUTER, and only it, names the peer")
+    news.notePossible()
     guard let peer else { return .sent }
     let handle = self.handle
     return try outcomeOfSend {

@@ -32,6 +32,9 @@ package struct Socket: ~Copyable {
   package let kind: Kind
   package let options: SocketOptions
   let handle: UnsafeMutableRawPointer  // Makes Socket non-Sendable, on purpose.
+  /// Whether a message may wait, and a connection event.
+  let news: News
+  let connectionNews: News
   private let context: Context
   private let connectionEvents: UnsafeMutableRawPointer?
 
@@ -52,6 +55,8 @@ package struct Socket: ~Copyable {
     self.options = options
     self.handle = handle
     self.context = context
+    news = News()
+    connectionNews = News()
   }
 
   deinit {
@@ -73,6 +78,7 @@ package struct Socket: ~Copyable {
   /// - Throws: `addressInUse` where another socket listens.
   package borrowing func bind(to endpoint: String) throws(ZeroMQError) -> String {
     precondition(!options.reportsConnections, "only connections that we dial are reported")
+    news.notePossible()
     try setHeartbeat(for: endpoint)
     let handle = self.handle
     try check("zmq_bind", doing: "binding \(endpoint)") { zmq_bind(handle, endpoint) }
@@ -86,6 +92,7 @@ package struct Socket: ~Copyable {
 
   /// Dials in the background, again and again until it succeeds; sending would block until then.
   package borrowing func connect(to endpoint: String) throws(ZeroMQError) {
+    news.notePossible()
     try setHeartbeat(for: endpoint)
     let handle = self.handle
     try check("zmq_connect", doing: "dialing \(endpoint)") { zmq_connect(handle, endpoint) }
@@ -93,12 +100,14 @@ package struct Socket: ~Copyable {
 
   /// Ends the connection to an endpoint that was dialled, and stops redialling.
   package borrowing func disconnect(from endpoint: String) throws(ZeroMQError) {
+    news.notePossible()
     let handle = self.handle
     try check("zmq_disconnect", doing: "leaving \(endpoint)") { zmq_disconnect(handle, endpoint) }
   }
 
   /// Stops listening at an endpoint that ``bind(to:)`` returned.
   package borrowing func unbind(from endpoint: String) throws(ZeroMQError) {
+    news.notePossible()
     let handle = self.handle
     try check("zmq_unbind", doing: "leaving \(endpoint)") { zmq_unbind(handle, endpoint) }
   }

@@ -45,6 +45,7 @@ final class LoopBody {
         close(&core)
         break
       }
+      inbox.wakeUp()
       if poller.isReadable(signal) { inbox.clearSignal() }
       for socket in sockets { read(socket, &core) }
       if let due = core.nextDeadline, due <= MonotonicClock.now { step(.timePassed, &core) }

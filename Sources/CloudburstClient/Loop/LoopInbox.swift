@@ -79,6 +79,9 @@ final class LoopInbox: Sendable {
     }
   }
 
+  /// The loop is awake: what is posted from here on, by itself above all, needs no signal.
+  func wakeUp() { state.withLock { $0.isAsleep = false } }
+
   func clearSignal() { event.clear() }
 
   /// Nothing is taken from now on. - Returns: what nobody will take any more.
