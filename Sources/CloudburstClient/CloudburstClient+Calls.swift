@@ -124,12 +124,12 @@ extension CloudburstClient {
 
 extension Call {
   fileprivate func checkSize() throws {
-    let all = arguments + inputs.flatMap(\.arguments)
-    guard all.count <= Limits.argumentsMax else {
+    let count = inputs.reduce(arguments.count) { $0 + $1.arguments.count }
+    guard count <= Limits.argumentsMax else {
       throw CloudburstError(
-        .badArgument, "\(all.count) arguments; a call takes at most \(Limits.argumentsMax)")
+        .badArgument, "\(count) arguments; a call takes at most \(Limits.argumentsMax)")
     }
-    let bytes = all.reduce(0) { $0 + $1.value.count }
+    let bytes = inputs.reduce(arguments.byteCount) { $0 + $1.arguments.byteCount }
     guard bytes <= Limits.valueBytesMax else {
       throw CloudburstError(
         .valueTooLarge,
@@ -137,6 +137,10 @@ extension Call {
         hint: "store large values under keys and pass .reference(key)")
     }
   }
+}
+
+extension [Argument] {
+  fileprivate var byteCount: Int { reduce(0) { $0 + $1.value.count } }
 }
 
 extension Value {

@@ -105,6 +105,12 @@ package struct PeerID: Hashable, Comparable, Sendable, CustomStringConvertible {
   package let bytes: Bytes
   package init(_ bytes: Bytes) { self.bytes = bytes }
   package init(_ text: String) { bytes = Bytes(text: text) }
+
+  /// All bytes at once: one by one, as for any collection, costs several times as much.
+  package func hash(into hasher: inout Hasher) {
+    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+  }
+
   package static func < (left: PeerID, right: PeerID) -> Bool {
     left.bytes.lexicographicallyPrecedes(right.bytes)
   }

@@ -29,9 +29,15 @@ package struct Listener: ~Copyable {
     package init() {}
   }
 
-  private struct Peer {
+  /// A class, so that sending looks it up once and changes it in place.
+  private final class Peer {
     let hello: Hello
     var outbox: BoundedOutbox
+
+    init(hello: Hello, outbox: BoundedOutbox) {
+      self.hello = hello
+      self.outbox = outbox
+    }
   }
 
   private let socket: Socket
@@ -180,8 +186,8 @@ package struct Listener: ~Copyable {
   ///
   /// - Returns: false when the peer is gone; a `lost` event follows where it was known.
   package mutating func send(_ frame: [UInt8], to peer: PeerID) throws(ZeroMQError) -> Bool {
-    guard peers[peer] != nil else { return false }
-    switch try peers[peer]!.outbox.send(frame, through: socket, to: peer) {
+    guard let known = peers[peer] else { return false }
+    switch try known.outbox.send(frame, through: socket, to: peer) {
     case .sent: return true
     case .queued:
       waiting.insert(peer)
@@ -200,17 +206,21 @@ package struct Listener: ~Copyable {
 
   /// Tries waiting frames again and probes silent peers; once a turn of the loop.
   package mutating func tend(now: UInt64) throws(ZeroMQError) {
+    if !waiting.isEmpty { try flushWaiting() }
+    guard now >= nextProbe else { return }
+    nextProbe = now + limits.probeInterval.wholeNanoseconds
+    for peer in peers.keys.sorted() {
+      _ = try send(Empty().framed(.heartbeat), to: peer)
+    }
+  }
+
+  private mutating func flushWaiting() throws(ZeroMQError) {
     for peer in waiting.sorted() {
       switch try peers[peer]?.outbox.flush(through: socket, to: peer) {
       case .stillWaiting: continue
       case .unreachable: lose(peer)
       case .empty, nil: waiting.remove(peer)
       }
-    }
-    guard now >= nextProbe else { return }
-    nextProbe = now + limits.probeInterval.wholeNanoseconds
-    for peer in peers.keys.sorted() {
-      _ = try send(Empty().framed(.heartbeat), to: peer)
     }
   }
 

@@ -9,7 +9,10 @@ extension ExecutorLoop {
   func feed(_ first: Executor.Input) throws {
     var input = first
     var waiting: [Executor.Input] = []
+    // A step within this one's effects makes room of its own.
     var effects: [Executor.Effect] = []
+    swap(&effects, &effectsRoom)
+    defer { swap(&effects, &effectsRoom) }
     while true {
       core.step(input, at: readings, into: &effects)
       for effect in effects {

@@ -47,6 +47,8 @@ package final class ExecutorLoop {
   var answers: [(token: UInt64, answer: ReadAnswer)] = []
   var writeRefusal: WriteRefusal?
   var logLines: [LogLines.Line] = []
+  /// Room for the effects of a step, kept from one to the next.
+  var effectsRoom: [Executor.Effect] = []
   /// A result that no connection took; sent when the scheduler is there again.
   var unsentResult: [UInt8]?
   var lastHandle: CallHandle = 0
@@ -132,7 +134,11 @@ package final class ExecutorLoop {
   }
 
   private var nextDeadline: UInt64? {
-    [core.timer, cache.deadline, supervisor.deadline, scheduler?.deadline].compactMap(\.self).min()
+    var earliest = core.timer
+    earliest.lower(to: cache.deadline)
+    earliest.lower(to: supervisor.deadline)
+    earliest.lower(to: scheduler?.deadline)
+    return earliest
   }
 
   var readings: Executor.Readings {

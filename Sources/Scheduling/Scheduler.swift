@@ -150,15 +150,17 @@ package struct Scheduler: Sendable {
   /// When `timeReached` is due, in the nanoseconds of `Moment`; nil while nothing waits for time.
   package var nextDeadline: UInt64? {
     mutating get {
-      var deadlines = [wakes.earliest, stores.earliestResend, changes.probeDeadline]
-      for index in executors.live {
+      var earliest = wakes.earliest
+      earliest.lower(to: stores.earliestResend)
+      earliest.lower(to: changes.probeDeadline)
+      for index in executors.entries.indices where executors.entries[index].isLive {
         switch executors.entries[index].state {
-        case .paused(let time), .condemned(_, let time): deadlines.append(time)
+        case .paused(let time), .condemned(_, let time): earliest.lower(to: time)
         case .attached, .unreachable: break
         }
       }
-      if case .stopping(let time) = phase { deadlines.append(time) }
-      return deadlines.compactMap(\.self).min()
+      if case .stopping(let time) = phase { earliest.lower(to: time) }
+      return earliest
     }
   }
 

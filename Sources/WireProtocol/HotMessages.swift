@@ -1,30 +1,49 @@
 package import ClusterModel
 
-// `WireMessage.decode` is generic, and behind the module's wall nothing specialises it: it then
-// costs a quarter more on a small message. These are the same call, on concrete types.
+// `WireMessage.decode` and `framed` are generic, and behind the module's wall nothing specialises
+// them: they then cost a quarter more on a small message. These are the same calls, on concrete
+// types.
 
 extension KeyRequest {
   package static func decode(_ bytes: Bytes) throws(WireError) -> Self { try decodeHere(bytes) }
+  package func framed(_ kind: FrameKind, number: UInt64) -> [UInt8] {
+    framedHere(kind, number: number)
+  }
 }
 
 extension KeyResponse {
   package static func decode(_ bytes: Bytes) throws(WireError) -> Self { try decodeHere(bytes) }
+  package func framed(_ kind: FrameKind, number: UInt64) -> [UInt8] {
+    framedHere(kind, number: number)
+  }
 }
 
 extension Call {
   package static func decode(_ bytes: Bytes) throws(WireError) -> Self { try decodeHere(bytes) }
+  package func framed(_ kind: FrameKind, number: UInt64) -> [UInt8] {
+    framedHere(kind, number: number)
+  }
 }
 
 extension Dispatch {
   package static func decode(_ bytes: Bytes) throws(WireError) -> Self { try decodeHere(bytes) }
+  package func framed(_ kind: FrameKind, number: UInt64) -> [UInt8] {
+    framedHere(kind, number: number)
+  }
 }
 
 extension CallResult {
   package static func decode(_ bytes: Bytes) throws(WireError) -> Self { try decodeHere(bytes) }
+  package func framed(_ kind: FrameKind, number: UInt64) -> [UInt8] {
+    framedHere(kind, number: number)
+  }
 }
 
 extension CacheWrites {
   package static func decode(_ bytes: Bytes) throws(WireError) -> Self { try decodeHere(bytes) }
+  package func framed(_ kind: FrameKind, number: UInt64) -> [UInt8] {
+    framedHere(kind, number: number)
+  }
 }
 
 extension [KeyTuple] {

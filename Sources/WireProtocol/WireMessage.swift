@@ -37,6 +37,11 @@ extension WireMessage {
 
   /// One whole frame: header, then message.
   package func framed(_ kind: FrameKind, number: UInt64 = 0, flags: UInt16 = 0) -> [UInt8] {
+    framedHere(kind, number: number, flags: flags)
+  }
+
+  /// `framed` for those inside this module, which get it specialised.
+  func framedHere(_ kind: FrameKind, number: UInt64, flags: UInt16 = 0) -> [UInt8] {
     var writer = ProtobufWriter(reserving: FrameHeader.byteCount + sizeHint)
     FrameHeader(kind: kind, flags: flags, number: number).write(to: &writer)
     encode(into: &writer)

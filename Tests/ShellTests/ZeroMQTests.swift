@@ -385,6 +385,44 @@ private func named(
     #expect(poller.readiness(of: slot) == [])
   }
 
+  /// libzmq takes in news, and their signal, when it sends.
+  @Test func aMessageTakenInWhileSendingIsReported() throws {
+    let context = try Context()
+    let here = try Socket(.pair, in: context)
+    let there = try Socket(.pair, in: context)
+    try there.connect(to: try here.bind(to: "inproc://taken-in"))
+    var poller = Poller()
+    let slot = try poller.watch(here)
+    var message = ReceivedMessage()
+    #expect(try poller.wait(until: 0) == 0)
+    #expect(try here.tryReceive(into: &message) == .nothing)
+    try send([1], through: there)
+    try send([2], through: here)
+    #expect(try poller.wait(until: patience()) == 1)
+    #expect(poller.readiness(of: slot) == .readable)
+    #expect(try here.tryReceive(into: &message) == .message)
+  }
+
+  @Test func aBusySocketDoesNotHideAnother() throws {
+    let context = try Context()
+    let busy = try Socket(.pull, in: context)
+    let late = try Socket(.pull, in: context)
+    let push = try Socket(.push, in: context)
+    let latePush = try Socket(.push, in: context)
+    try push.connect(to: try busy.bind(to: "inproc://busy-one"))
+    try latePush.connect(to: try late.bind(to: "inproc://late-one"))
+    var poller = Poller()
+    let busySlot = try poller.watch(busy)
+    let lateSlot = try poller.watch(late)
+    #expect(try poller.wait(until: 0) == 0)
+    try send([1], through: push)
+    #expect(try poller.wait(until: patience()) == 1)
+    try send([2], through: latePush)
+    #expect(try poller.wait(until: patience()) == 2)
+    #expect(poller.readiness(of: busySlot) == .readable)
+    #expect(poller.readiness(of: lateSlot) == .readable)
+  }
+
   @Test func aBusySocketDoesNotHideADescriptor() throws {
     let context = try Context()
     let pull = try Socket(.pull, in: context)

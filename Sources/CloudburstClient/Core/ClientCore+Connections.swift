@@ -24,6 +24,13 @@ extension ClientCore {
     var refusal: Failure?
 
     init(endpoint: String) { self.endpoint = endpoint }
+
+    /// Takes them out, so that nothing is copied while some of them are sent; nil for none.
+    mutating func takeWaiting() -> [UInt64]? {
+      guard !waiting.isEmpty else { return nil }
+      defer { waiting = [] }
+      return waiting
+    }
   }
 
   mutating func greet(_ lane: Lane, at now: UInt64, into effects: inout [Effect]) {
@@ -83,7 +90,7 @@ extension ClientCore {
   private mutating func route(
     to endpoints: [String], at now: UInt64, into effects: inout [Effect]
   ) {
-    for lane in connections.keys.sorted() {
+    for lane in connections.lanes {
       guard case .shard(let index) = lane else { continue }
       let stays = index < endpoints.count && endpoints[index] == connections[lane]?.endpoint
       if !stays { drop(lane, at: now, into: &effects) }

@@ -42,15 +42,16 @@ extension ClientCore {
 
   /// Sends what waits, as far as the connection is up and has room.
   mutating func flush(_ lane: Lane, at now: UInt64, into effects: inout [Effect]) {
-    guard let connection = connections[lane], connection.phase == .up else { return }
-    var room = limits.inFlightMax - connection.sent.count
+    guard connections[lane]?.phase == .up else { return }
+    var room = limits.inFlightMax - (connections[lane]?.sent.count ?? 0)
+    guard room > 0, let waiting = connections[lane]?.takeWaiting() else { return }
     var taken = 0
-    for ticket in connection.waiting {
+    for ticket in waiting {
       guard room > 0 else { break }
       taken += 1
       if send(ticket, over: lane, at: now, into: &effects) { room -= 1 }
     }
-    if taken > 0 { connections[lane]?.waiting.removeFirst(taken) }
+    if taken < waiting.count { connections[lane]?.waiting = Array(waiting[taken...]) }
   }
 
   /// - Returns: whether a frame went out; a request to connect has its answer already.
@@ -136,7 +137,7 @@ extension ClientCore {
   }
 
   mutating func passTime(at now: UInt64, into effects: inout [Effect]) {
-    for lane in connections.keys.sorted() {
+    for lane in connections.lanes {
       if case .greeting(let again) = connections[lane]?.phase, again <= now {
         greet(lane, at: now, into: &effects)
       }

@@ -46,7 +46,7 @@ package struct ClientCore {
 
   let limits: ClientLimits
   let hello: Hello
-  var connections: [Lane: Connection] = [:]
+  var connections = LaneTable<Connection>()
   /// Of the latest welcome of the scheduler.
   var welcome: Welcome?
   /// The shards of that welcome; nil for one shard, which needs none.
@@ -75,9 +75,8 @@ package struct ClientCore {
   /// When `.timePassed` is due, in nanoseconds of the monotonic clock.
   package var nextDeadline: UInt64? {
     var earliest = deadlines.earliest
-    for connection in connections.values {
-      guard case .greeting(let again) = connection.phase else { continue }
-      earliest = min(earliest ?? again, again)
+    connections.forEach { connection in
+      if case .greeting(let again) = connection.phase { earliest.lower(to: again) }
     }
     return earliest
   }
@@ -112,8 +111,8 @@ package struct ClientCore {
     for ticket in watches.keys.sorted() { effects.append(.endWatch(ticket: ticket, nil)) }
     watches = [:]
     unrouted = []
-    for lane in connections.keys.sorted() { effects.append(.hangUp(lane)) }
-    connections = [:]
+    for lane in connections.lanes { effects.append(.hangUp(lane)) }
+    connections = LaneTable()
   }
 }
 

@@ -10,7 +10,9 @@ package enum Lane: Hashable, Comparable, Sendable {
 }
 
 /// One question to the cluster, which ends exactly once.
-package struct Request: Sendable {
+///
+/// A class: it passes through many hands, and its call has many parts to copy.
+package final class Request: Sendable {
   package enum Body: Sendable {
     /// Ends with the scheduler's next welcome, or at once where there is one.
     case connect

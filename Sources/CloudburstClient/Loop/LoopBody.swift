@@ -15,6 +15,8 @@ final class LoopBody {
   private var closers: [UnsafeContinuation<Void, Never>] = []
   private var isClosing = false
   private var effects: [ClientCore.Effect] = []
+  /// An empty array with room, to change with `effects` while they are performed.
+  private var room: [ClientCore.Effect] = []
 
   /// Messages taken from one connection before the others have their turn.
   private static let messagesPerTurn = 256
@@ -97,9 +99,12 @@ final class LoopBody {
   /// Effects may cause inputs (a full queue is a lost connection), which cause effects.
   private func perform(_ core: inout ClientCore) {
     while !effects.isEmpty {
-      let batch = effects
-      effects.removeAll(keepingCapacity: true)
+      var batch: [ClientCore.Effect] = []
+      swap(&batch, &room)
+      swap(&batch, &effects)
       for effect in batch { perform(effect, &core) }
+      batch.removeAll(keepingCapacity: true)
+      swap(&batch, &room)
     }
   }
 

@@ -37,6 +37,7 @@ extension SchedulerLoop {
     case .executor:
       guard let id = ExecutorID(hello.name) else { break }
       executors[id] = peer
+      executorsByPeer[peer] = id
       try back.welcome(peer, welcome())
       return try step(.executorReady(id, processID: hello.processID))
     case .cache:
@@ -63,6 +64,7 @@ extension SchedulerLoop {
     case .executor:
       guard let id = ExecutorID(hello.name), executors[id] == peer else { return }
       executors[id] = nil
+      executorsByPeer[peer] = nil
       try step(.unreachable(id, number: 0))
     // They redial; whether they are new lives their next hello says.
     case .cache: logger.info("the cache of \(node) is out of reach")
@@ -74,12 +76,12 @@ extension SchedulerLoop {
   private mutating func take(fromMember frame: Frame, _ peer: PeerID) throws {
     switch frame.header.kind {
     case .result:
-      guard let id = executor(at: peer), let result = try? CallResult.decode(frame.body) else {
+      guard let id = executorsByPeer[peer], let result = try? CallResult.decode(frame.body) else {
         return try refuse(member: frame, from: peer)
       }
       try step(.result(result, number: frame.header.number, from: id))
     case .refusal:
-      guard let id = executor(at: peer), let message = try? FailureMessage.decode(frame.body) else {
+      guard let id = executorsByPeer[peer], let message = try? FailureMessage.decode(frame.body) else {
         return
       }
       try step(.refused(message.failure, number: frame.header.number, by: id))
@@ -93,11 +95,6 @@ extension SchedulerLoop {
     case .controlResponse: try gather(frame, from: .member(peer))
     default: try refuse(member: frame, from: peer)
     }
-  }
-
-  private func executor(at peer: PeerID) -> ExecutorID? {
-    guard let hello = back.hello(of: peer), hello.role == .executor else { return nil }
-    return ExecutorID(hello.name)
   }
 
   private mutating func takeReleased(_ frame: Frame, from peer: PeerID) throws {
@@ -114,7 +111,10 @@ extension SchedulerLoop {
       let message = try? ExecutorLost.decode(frame.body), let id = ExecutorID(message.executor)
     else { return try refuse(member: frame, from: peer) }
     logger.info("executor \(id) is lost: \(message.cause)")
-    if let old = executors.removeValue(forKey: id) { back.forget(old) }
+    if let old = executors.removeValue(forKey: id) {
+      executorsByPeer[old] = nil
+      back.forget(old)
+    }
     try step(.executorLost(id, cause: message.cause))
   }
 

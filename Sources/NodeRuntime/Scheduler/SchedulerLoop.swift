@@ -39,6 +39,8 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
   /// Clients by the incarnation of their hello: a client that reconnects is the same client.
   var clients: [Incarnation: PeerID] = [:]
   var executors: [ExecutorID: PeerID] = [:]
+  /// The same the other way round.
+  var executorsByPeer: [PeerID: ExecutorID] = [:]
   var caches: [NodeID: Agent] = [:]
   var supervisors: [NodeID: Agent] = [:]
   /// The last release of each cache in this turn, to be acknowledged at its end.
@@ -111,25 +113,36 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
   }
 
   package mutating func run() throws {
-    _ = poller.watch(descriptor: mailbox.descriptor)
+    let mailboxSlot = poller.watch(descriptor: mailbox.descriptor)
     _ = try front.watch(in: &poller)
     _ = try back.watch(in: &poller)
     _ = try storage.watch(in: &poller)
     while !(isToldToStop && isDrained) {
-      let deadlines = [
-        core.nextDeadline, front.deadline, back.deadline, storage.deadline, gatheringDeadline,
-      ]
-      _ = try poller.wait(until: deadlines.compactMap { $0 }.min())
+      _ = try poller.wait(until: nextDeadline)
+      if poller.isReadable(mailboxSlot) { try takeFromMailbox() }
       try turn()
     }
   }
 
-  private mutating func turn() throws {
-    var messages: [SchedulerMessage] = []
-    if mailbox.drain(into: &messages) {
-      isToldToStop = true
-      try step(.stop)
+  private var nextDeadline: UInt64? {
+    mutating get {
+      var earliest = core.nextDeadline
+      earliest.lower(to: front.deadline)
+      earliest.lower(to: back.deadline)
+      earliest.lower(to: storage.deadline)
+      earliest.lower(to: gatheringDeadline)
+      return earliest
     }
+  }
+
+  private mutating func takeFromMailbox() throws {
+    var messages: [SchedulerMessage] = []
+    guard mailbox.drain(into: &messages) else { return }
+    isToldToStop = true
+    try step(.stop)
+  }
+
+  private mutating func turn() throws {
     try takeFromBack()
     try takeFromFront()
     try takeFromStorage()
@@ -143,15 +156,16 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
 
   /// Runs the core on one input and does what it says; what comes of that may be another input.
   mutating func step(_ input: Scheduler.Input) throws {
-    var inputs = [input]
-    while let next = inputs.popLast() {
+    var first: Scheduler.Input? = input
+    var consequences: [Scheduler.Input] = []
+    while let next = first.take() ?? consequences.popLast() {
       let now = Moment(
         nanoseconds: MonotonicClock.now, wallMilliseconds: WallClock.milliseconds)
       var effects = self.effects
       self.effects = []
       core.step(next, at: now, into: &effects)
       for effect in effects {
-        if let consequence = try perform(effect) { inputs.append(consequence) }
+        if let consequence = try perform(effect) { consequences.append(consequence) }
       }
       effects.removeAll(keepingCapacity: true)
       self.effects = effects
