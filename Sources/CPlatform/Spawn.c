@@ -63,8 +63,11 @@ NOT_SANITIZED static void reset_signals(launch *l) {
   }
 }
 
-NOT_SANITIZED static void set_limit(launch *l, int resource, uint64_t bytes) {
-  struct rlimit limit = {bytes, bytes};
+NOT_SANITIZED static void set_limit(launch *l, int resource, uint64_t bytes, int hard_too) {
+  struct rlimit limit;
+  if (syscall(SYS_prlimit64, 0, resource, NULL, &limit) != 0) give_up(l, "prlimit");
+  if (hard_too) limit.rlim_max = bytes;
+  limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
   if (syscall(SYS_prlimit64, 0, resource, &limit, NULL) != 0) give_up(l, "prlimit");
 }
 
@@ -101,8 +104,8 @@ NOT_SANITIZED static int run_child(void *argument) {
     give_up(l, "chdir");
   }
   place_descriptors(l);
-  set_limit(l, RLIMIT_CORE, 0);
-  if (request->data_bytes_max != 0) set_limit(l, RLIMIT_DATA, request->data_bytes_max);
+  set_limit(l, RLIMIT_CORE, 0, 1);
+  if (request->data_bytes_max != 0) set_limit(l, RLIMIT_DATA, request->data_bytes_max, 0);
   reset_signals(l);
   syscall(SYS_execve, request->path, request->argv, request->envp);
   give_up(l, "execve");

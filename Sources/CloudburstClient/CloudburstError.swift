@@ -62,6 +62,7 @@ extension CloudburstError {
     public static let poison = Code(.poison)
     public static let setUpFailed = Code(.setUpFailed)
     public static let resultTooLarge = Code(.resultTooLarge)
+    public static let memoryExceeded = Code(.memoryExceeded)
     public static let badArgument = Code(.badArgument)
     public static let badRequest = Code(.badRequest)
     public static let keyInvalid = Code(.keyInvalid)
@@ -99,7 +100,8 @@ extension CloudburstError {
     /// Every code above, by number.
     public static let all: [Code] = [
       .functionFailed, .functionCrashed, .poison, .setUpFailed, .resultTooLarge,
-      .badArgument, .badRequest, .keyInvalid, .valueTooLarge, .badDAG, .bundleInvalid,
+      .memoryExceeded, .badArgument, .badRequest, .keyInvalid, .valueTooLarge, .badDAG,
+      .bundleInvalid,
       .nameInvalid, .usage, .levelUnsupported,
       .functionNotFound, .dagNotFound, .keyNotFound, .resultNotFound, .fileNotFound,
       .clusterNotFound,

@@ -6,6 +6,7 @@ package enum ErrorCode: UInt16, CaseIterable, Sendable {
   case poison = 102
   case setUpFailed = 103
   case resultTooLarge = 104
+  case memoryExceeded = 105
 
   case badArgument = 200
   case badRequest = 201

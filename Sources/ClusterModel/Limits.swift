@@ -24,6 +24,8 @@ package enum Limits {
   package static let sessionEntriesMax = 64
   /// A call without a time limit of its own gets this one.
   package static let callTimeLimit = Duration.seconds(30)
+  /// Private memory that a call may take unless it asks for another amount, in bytes.
+  package static let callMemoryBytes: UInt64 = 512 << 20
   /// A stamp further ahead of the wall clock than this is refused, and a clock that
   /// is itself so far ahead stops stamping.
   package static let clockDriftMax = Duration.milliseconds(500)

@@ -1,5 +1,5 @@
 import CloudburstValues
-import ClusterModel
+package import ClusterModel
 
 extension Failure {
   static let cancelled = Failure(.cancelled, "the caller cancelled the call")
@@ -8,7 +8,7 @@ extension Failure {
     Failure(.deadlineExceeded, "the call's time was over before \(what)")
   }
 
-  static func tooLarge(_ byteCount: Int) -> Failure {
+  package static func resultTooLarge(_ byteCount: Int) -> Failure {
     Failure(
       .resultTooLarge,
       "the result has \(byteCount) bytes, more than the \(Limits.valueBytesMax) a value may have",

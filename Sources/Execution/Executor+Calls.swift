@@ -87,7 +87,7 @@ extension Executor {
         return finish(.failure(.cancelled), at: readings, into: &effects)
       }
       guard bytes.count <= Limits.valueBytesMax else {
-        return finish(.failure(.tooLarge(bytes.count)), at: readings, into: &effects)
+        return finish(.failure(.resultTooLarge(bytes.count)), at: readings, into: &effects)
       }
       guard call?.hasFurtherStages == true else {
         return finish(.success((encoding, bytes)), at: readings, into: &effects)

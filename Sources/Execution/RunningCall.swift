@@ -15,6 +15,8 @@ package struct StageRun: Equatable, Sendable {
   package var invocation: InvocationID
   /// From 1.
   package var attempt: UInt32
+  /// Private memory that the call asked for, in bytes; nil for the default.
+  package var memoryBytes: UInt64?
 }
 
 /// How a body ended.
@@ -98,7 +100,8 @@ struct RunningCall {
     runStarted = now
     return StageRun(
       bundle: bundles[stage], function: function, arguments: arguments.compactMap(\.self),
-      invocation: header.invocation, attempt: UInt32(max(1, header.attempt)))
+      invocation: header.invocation, attempt: UInt32(max(1, header.attempt)),
+      memoryBytes: header.memoryMebibytes == 0 ? nil : UInt64(header.memoryMebibytes) << 20)
   }
 
   mutating func noteRun(until now: UInt64) { runNanoseconds += now - runStarted }

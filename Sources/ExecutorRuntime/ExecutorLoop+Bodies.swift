@@ -1,5 +1,6 @@
 import ClusterModel
 import Execution
+import Glibc
 import PluginHost
 import WireProtocol
 
@@ -21,6 +22,9 @@ extension ExecutorLoop {
       return try feed(.stageEnded(.refused(failure)))
     }
     lastHandle += 1
+    memory.begin(asking: run.memoryBytes)
+    // A crash with ENOMEM in it is then this call's.
+    errno = 0
     let body = RunningBody(
       run, call: lastHandle, of: function, in: bundle, mapped: mapped)
     self.body = body

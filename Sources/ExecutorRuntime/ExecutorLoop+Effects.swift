@@ -1,5 +1,6 @@
 import ClusterModel
 import Execution
+import Platform
 import PluginHost
 import SharedCache
 import WireProtocol
@@ -47,6 +48,7 @@ extension ExecutorLoop {
     case .sendResult(let result, let number):
       mapped.removeAll()
       try send(result: result.framed(.result, number: number))
+      if memory.isSpent(now: MonotonicClock.now) { ending = ending ?? .retired }
     case .retire: ending = .retired
     }
     return nil

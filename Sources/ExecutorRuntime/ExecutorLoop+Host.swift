@@ -9,6 +9,12 @@ extension ExecutorLoop: HostServices {
   package func result(_ call: CallHandle, _ value: BorrowedValue) throws(HostRefusal) {
     let body = try running(call)
     guard body.outcome == nil else { throw HostRefusal(.invalid, "the call has its end already") }
+    guard value.bytes.count <= Limits.valueBytesMax else {
+      // Before it is copied: two of that size may be more than the call's memory.
+      let failure = Failure.resultTooLarge(value.bytes.count)
+      body.outcome = .refused(failure)
+      throw HostRefusal(.tooLarge, failure.message)
+    }
     body.outcome = .result(encoding: value.encoding, Array(value.bytes)[...])
   }
 

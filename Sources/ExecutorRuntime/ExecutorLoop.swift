@@ -54,6 +54,7 @@ package final class ExecutorLoop {
   var lastHandle: CallHandle = 0
   var lastToken: UInt64 = 0
   var ending: Ending?
+  var memory = MemoryBudget()
 
   /// On the thread that will run it.
   package init(

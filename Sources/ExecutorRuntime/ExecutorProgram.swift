@@ -35,18 +35,23 @@ package enum ExecutorProgram {
 
   private static func serve(_ configuration: ExecutorConfiguration) throws -> Int32 {
     let loop = try ExecutorLoop(configuration, in: Context(socketsMax: 16))
-    switch try loop.run() {
-    case .retired, .stopped: return 0
-    case .lostAgent(let reason):
-      write("cloudburst-executor: \(configuration.identity): \(reason)\n", to: STDERR_FILENO)
-      return ErrorCode.unavailable.exitCode
-    }
+    let (reason, status): (String, Int32) =
+      switch try loop.run() {
+      case .retired: ("it has held enough; a fresh one takes its place", 0)
+      case .stopped: ("it was told to", 0)
+      case .lostAgent(let reason): (reason, ErrorCode.unavailable.exitCode)
+      }
+    // How the supervisor tells this end from a function's `exit`.
+    write("cloudburst-executor: ends: \(reason)\n", to: STDERR_FILENO)
+    return status
   }
 
-  /// The functions' output goes line by line, so that a crash loses none and lines do not mix.
+  /// The functions' output goes line by line, so that a crash loses none and lines do not mix; and a
+  /// crash says what is not to be seen from outside.
   private static func prepareOutput() {
     cb_line_buffer_output()
     Signals.ignoreBrokenPipes()
+    cb_report_crashes()
   }
 
   private static func send(_ record: Bytes, toFile path: String?) throws {

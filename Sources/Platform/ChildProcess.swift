@@ -7,6 +7,7 @@ package struct ChildProcess: ~Copyable, Sendable {
   private let processDescriptor: FileDescriptor
   private var status: ExitStatus?
   private var isLetRun = false
+  private let leadsProcessGroup: Bool
 
   /// What to start. Nothing is inherited but what is named here: no environment, no descriptor
   /// beyond the three, no ignored signal; core dumps are off.
@@ -22,7 +23,8 @@ package struct ChildProcess: ~Copyable, Sendable {
     package var input: Int32?
     package var output: Int32?
     package var errors: Int32?
-    /// Bytes of heap and private mappings; beyond them allocation fails in the child.
+    /// Bytes of heap and private mappings; beyond them allocation fails in the child, unless it gives
+    /// itself more.
     package var dataBytesMax: UInt64?
     /// Sent to the child when the *thread* that spawned it ends: spawn from a thread that lives as
     /// long as the children shall.
@@ -56,12 +58,13 @@ package struct ChildProcess: ~Copyable, Sendable {
       throw PlatformError(code: spawned.error, call: call, doing: "starting \(command.path)")
     }
     id = spawned.pid
+    leadsProcessGroup = command.leadsProcessGroup
     processDescriptor = FileDescriptor(owning: spawned.pidfd)
   }
 
   deinit {
     guard status == nil, !isLetRun else { return }
-    cb_signal_process(processDescriptor.raw, SIGKILL)
+    killGroup()
     var status: Int32 = 0
     while waitpid(id, &status, 0) < 0, errno == EINTR {}
   }
@@ -75,6 +78,13 @@ package struct ChildProcess: ~Copyable, Sendable {
   /// Sends a signal; to a child that has ended, none is sent and none is missed.
   package borrowing func signal(_ number: Int32) {
     cb_signal_process(processDescriptor.raw, number)
+  }
+
+  /// Kills the child and, where it leads a process group, whatever it started and left in there. Before
+  /// it is reaped: until then its number, which names the group, is nobody else's.
+  package borrowing func killGroup() {
+    cb_signal_process(processDescriptor.raw, SIGKILL)
+    if leadsProcessGroup, status == nil { kill(-id, SIGKILL) }
   }
 
   /// - Returns: how the child ended, `nil` while it runs. The answer stays.

@@ -15,26 +15,52 @@ extension Ending {
   ]
 
   /// What to tell the caller of whatever ran in that executor.
-  ///
-  /// - Parameter backtrace: the process's last words, empty when it had none.
-  package func cause(backtrace: String) -> Failure {
+  package func cause(_ lastWords: LastWords) -> Failure {
     var failure: Failure
     switch self {
+    case .exited where lastWords.ownEnd != nil:
+      failure = Failure(.executorLost, "the executor ended: \(lastWords.ownEnd ?? "")")
     case .exited(let code):
       failure = Failure(
         .functionCrashed, "the function ended its process: it called exit(\(code))",
         hint: "return or throw instead of calling exit")
     case .signalled(let signal):
       if let fault = Self.ownFaults[signal] {
-        failure = Failure(.functionCrashed, "the function crashed with \(fault)")
+        failure =
+          lastWords.crash.flatMap(Self.cause)
+          ?? Failure(
+            .functionCrashed, "the function crashed with \(fault)")
       } else {
         failure = Failure(
           .executorLost, "the executor was killed from outside with signal \(signal)")
       }
     }
-    failure.detail = String(
-      decoding: backtrace.utf8.suffix(Limits.failureDetailBytesMax), as: UTF8.self)
+    failure.detail = lastWords.backtrace
     return failure
+  }
+
+  /// What the process knew of its signal beyond its number; nil where that says nothing more.
+  private static func cause(_ note: CrashNote) -> Failure? {
+    if note.isStackOverflow {
+      return Failure(
+        .functionCrashed, "the function crashed with SIGSEGV: its stack overflowed",
+        hint: "it calls itself too deeply, or keeps large values in its frames")
+    }
+    if note.isOutOfMemory {
+      let name = ownFaults[note.signal]?.prefix { $0 != " " } ?? "a signal"
+      return .memoryExceeded(
+        "the function ran out of memory and ended with \(name)", limit: note.dataBytesMax)
+    }
+    return nil
+  }
+}
+
+extension Failure {
+  /// - Parameter limit: bytes.
+  static func memoryExceeded(_ what: String, limit: UInt64) -> Failure {
+    Failure(
+      .memoryExceeded, "\(what): its limit is \(limit >> 20) MiB",
+      hint: "give the call more memory, or work in smaller parts")
   }
 }
 
@@ -45,10 +71,21 @@ package struct LastWords: Sendable {
 
   private var lines: [String] = []
   private var byteCount = 0
+  /// What the process said of its fatal signal; it is not among the lines.
+  private(set) var crash: CrashNote?
+  /// Why the process ended by its own decision, not by a function's.
+  private(set) var ownEnd: Substring?
+  private static let ownEndStart = "cloudburst-executor: ends: "
 
   package init() {}
+  package init(_ line: String) { append(line) }
 
   package mutating func append(_ line: String) {
+    if let note = CrashNote(line: line) {
+      crash = note
+      return
+    }
+    if line.hasPrefix(Self.ownEndStart) { ownEnd = line.dropFirst(Self.ownEndStart.count) }
     lines.append(line)
     byteCount += line.utf8.count + 1
     while byteCount > Self.bytesMax, lines.count > 1 {
@@ -56,10 +93,12 @@ package struct LastWords: Sendable {
     }
   }
 
-  /// From the line that announces the crash on; the last 20 lines where none does.
+  /// From the line that announces the crash on; the last 20 lines where none does. At most
+  /// `Limits.failureDetailBytesMax`.
   package var backtrace: String {
     let marks = ["Fatal error", "Program crashed", "*** Signal", "*** Program", "terminate called"]
     let start = lines.firstIndex { line in marks.contains { line.contains($0) } }
-    return lines[(start ?? max(0, lines.count - 20))...].joined(separator: "\n")
+    let text = lines[(start ?? max(0, lines.count - 20))...].joined(separator: "\n")
+    return String(decoding: text.utf8.suffix(Limits.failureDetailBytesMax), as: UTF8.self)
   }
 }

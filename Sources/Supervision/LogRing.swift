@@ -6,10 +6,14 @@ package struct LogRing: Sendable {
   package let linesMax: Int
   /// A longer line is cut.
   package static let lineBytesMax = 8 << 10
+  /// Of all lines' texts together; the oldest go first.
+  package static let bytesMax = 4 << 20
 
   private var lines: [LogLines.Line?]
   /// The number of the newest line; zero before the first.
   package private(set) var last: UInt64 = 0
+  private var oldest: UInt64 = 1
+  private var byteCount = 0
 
   package init(linesMax: Int) {
     precondition(linesMax > 0, "a ring holds something")
@@ -23,7 +27,17 @@ package struct LogRing: Sendable {
       line.text = String(decoding: line.text.utf8.prefix(Self.lineBytesMax), as: UTF8.self) + "…"
     }
     last += 1
+    if last - oldest >= UInt64(linesMax) { forgetOldest() }
+    byteCount += line.text.utf8.count
     lines[Int(last % UInt64(linesMax))] = line
+    while byteCount > Self.bytesMax { forgetOldest() }
+  }
+
+  private mutating func forgetOldest() {
+    let place = Int(oldest % UInt64(linesMax))
+    byteCount -= lines[place]?.text.utf8.count ?? 0
+    lines[place] = nil
+    oldest += 1
   }
 
   package struct Query: Equatable, Sendable {
@@ -39,7 +53,6 @@ package struct LogRing: Sendable {
 
   /// Oldest first.
   package func lines(matching query: Query) -> [LogLines.Line] {
-    let oldest = last >= UInt64(linesMax) ? last - UInt64(linesMax) + 1 : 1
     var found: [LogLines.Line] = []
     var number = last
     while number >= max(oldest, query.after + 1), found.count < query.linesMax {

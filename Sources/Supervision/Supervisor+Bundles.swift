@@ -135,22 +135,27 @@ extension Supervisor {
 
   /// What the spare executor said of the bundle; its death is the bundle's fault.
   private func probeRecord(
-    _ digest: ContentDigest, _ ending: Ending, _ output: Bytes, _ lastWords: String,
+    _ digest: ContentDigest, _ ending: Ending, _ output: Bytes, _ lastWords: LastWords,
     _ timedOut: Bool
   ) -> BundleRecord {
-    if !timedOut, ending == .exited(0), !output.isEmpty,
-      let record = try? BundleRecord.decode(output)
-    {
-      return record
+    let said = output.isEmpty ? nil : try? BundleRecord.decode(output)
+    if !timedOut, ending == .exited(0), let said { return said }
+    // What it said last is what it was about to do.
+    let setUp = said?.failure?.function ?? ""
+    let what = setUp.isEmpty ? "its start-up" : "the set-up of \(setUp)"
+    var failure = Failure(.bundleInvalid, "")
+    if timedOut {
+      failure.message =
+        "the bundle is refused: \(what) did not end within \(configuration.probeTimeLimit)"
+    } else {
+      let cause = ending.cause(lastWords)
+      failure.message = "the bundle is refused: \(what) ended the spare executor: \(cause.message)"
+      failure.hint = cause.hint
     }
+    failure.function = setUp
+    failure.detail = lastWords.backtrace
     var record = BundleRecord()
     record.digest = digest.bytes
-    let what =
-      timedOut
-      ? "its start-up did not end within \(configuration.probeTimeLimit)"
-      : "its start-up ended the spare executor: \(ending.cause(backtrace: "").message)"
-    var failure = Failure(.bundleInvalid, "the bundle cannot be loaded: \(what)")
-    failure.detail = lastWords
     record.failure = failure
     return record
   }

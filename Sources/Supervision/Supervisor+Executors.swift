@@ -48,9 +48,25 @@ extension Supervisor {
       effects.append(.reportLoss(loss))
       return
     }
-    slots[index].killedFor = order.reason
-    slots[index].state = .ending
+    condemn(index, for: Failure(order.reason, "the executor was ended at its call's deadline"))
     effects.append(.kill(id))
+  }
+
+  /// - Parameters: memory in use and the limit, in bytes.
+  mutating func endForMemory(
+    _ id: ExecutorID, used: UInt64, limit: UInt64, into effects: inout [Effect]
+  ) {
+    guard let index = slots.firstIndex(where: { $0.id == id }),
+      slots[index].state == .running || slots[index].state == .starting
+    else { return }
+    condemn(
+      index, for: .memoryExceeded("the function took \(used >> 20) MiB of memory", limit: limit))
+    effects.append(.kill(id))
+  }
+
+  private mutating func condemn(_ index: Int, for reason: Failure) {
+    slots[index].killedFor = slots[index].killedFor ?? reason
+    slots[index].state = .ending
   }
 
   mutating func executorEnded(
@@ -59,10 +75,9 @@ extension Supervisor {
     guard let slot = slots.first(where: { $0.id == id }) else { return }
     var loss = ExecutorLost()
     loss.executor = id.description
-    loss.cause = ending.cause(backtrace: slot.lastWords.backtrace)
-    if let reason = slot.killedFor {
-      loss.cause = Failure(reason, "the executor was ended by its node's supervisor")
-    }
+    loss.cause = ending.cause(slot.lastWords)
+    // One that ended by itself before the kill reached it ended of its own fault.
+    if let reason = slot.killedFor, ending == .signalled(9) { loss.cause = reason }
     loss.cause.node = "\(id.node)/\(id.number)"
     note(id, "ended: \(loss.cause.message)", level: isStopping ? 2 : 3, at: 0)
     if !isStopping { restarts += 1 }

@@ -41,6 +41,8 @@ package struct Supervisor {
     case logged(ExecutorID, [LogLines.Line])
     case ended(ExecutorID, Ending)
     case kill(KillExecutor)
+    /// It and what it started have taken so many bytes of memory, more than their limit.
+    case overMemory(ExecutorID, used: UInt64, limit: UInt64)
     case bundleWanted(ContentDigest, by: Asker)
     /// The answer to `fetchBundle`: its record, nil when the store has none.
     case bundleRecord(ContentDigest, BundleRecord?)
@@ -48,7 +50,8 @@ package struct Supervisor {
     /// The answer to `install`.
     case installed(ContentDigest, path: String)
     case notInstalled(ContentDigest, Failure)
-    case probeEnded(ContentDigest, Ending, output: Bytes, lastWords: String, timedOut: Bool)
+    /// The spare executor is over; `output` is what it said of the bundle, up to its end.
+    case probeEnded(ContentDigest, Ending, output: Bytes, lastWords: LastWords, timedOut: Bool)
     case storeLost
     case timer
     case stop
@@ -56,7 +59,7 @@ package struct Supervisor {
 
   package enum Effect: Equatable, Sendable {
     case spawn(ExecutorID)
-    /// Ends the process with SIGKILL.
+    /// Ends the process, and those it started, with SIGKILL.
     case kill(ExecutorID)
     case reportLoss(ExecutorLost)
     /// Asks the store for a bundle's record, or a chunk of it.
@@ -76,8 +79,10 @@ package struct Supervisor {
     var state = State.empty
     var processID: UInt32 = 0
     var lastWords = LastWords()
+    /// Of what functions log; their output has a budget of its own.
+    var logBudget = LineBudget()
     /// Why we killed it, where we did.
-    var killedFor: ErrorCode?
+    var killedFor: Failure?
     /// In a row, before a hello.
     var earlyDeaths = 0
     /// When to fill an empty slot, in `now`'s nanoseconds.
@@ -118,20 +123,31 @@ package struct Supervisor {
     case .wrote(let id, let line, let isError, let time):
       if isError { update(id) { $0.lastWords.append(line) } }
       note(id, line, level: isError ? 3 : 2, at: time)
-    case .logged(let id, let lines): take(lines, from: id)
+    case .logged(let id, let lines): take(lines, from: id, now: now)
     case .ended(let id, let ending): executorEnded(id, ending, now: now, into: &effects)
     case .kill(let order): kill(order, into: &effects)
+    case .overMemory(let id, let used, let limit):
+      endForMemory(id, used: used, limit: limit, into: &effects)
     case .timer: fillEmptySlots(now: now, using: &random, into: &effects)
     case .stop: stop(into: &effects)
     default: stepBundles(input, into: &effects)
     }
   }
 
-  private mutating func take(_ lines: [LogLines.Line], from id: ExecutorID) {
+  private mutating func take(_ lines: [LogLines.Line], from id: ExecutorID, now: UInt64) {
+    guard let index = slots.firstIndex(where: { $0.id == id }) else { return }
+    let source = "\(id.node)/\(id.number)"
     for line in lines {
+      guard slots[index].logBudget.take(now: now) else {
+        slots[index].logBudget.drop(1, now: now)
+        continue
+      }
       var line = line
-      line.source = "\(id.node)/\(id.number)"
+      line.source = source
       logs.append(line)
+    }
+    if let count = slots[index].logBudget.takeNote(now: now) {
+      note(id, LineBudget.note(count, of: "log"), level: 3, at: lines.last?.time ?? 0)
     }
   }
 

@@ -9,7 +9,7 @@ import Testing
     #expect(outcome.status == 1, "\(outcome)")
     let object = try JSONSerialization.jsonObject(with: Data(outcome.errors.utf8)) as? [String: Any]
     let error = try #require(object?["error"] as? [String: Any])
-    #expect(error["code"] as? String == "FUNCTION_CRASHED")
+    #expect(error["code"] as? String == "POISON")
     #expect(error["function"] as? String == "pick")
     #expect((error["version"] as? String)?.count == 12)
     #expect((error["message"] as? String)?.contains("SIGILL") == true)

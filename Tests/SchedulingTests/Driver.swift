@@ -162,10 +162,12 @@ extension Scheduler.Effect {
 extension Call {
   /// Invocations are numbered by the test.
   static func to(
-    _ function: String, _ invocation: UInt64, arguments: Int = 1, limit: Duration = .zero
+    _ function: String, _ invocation: UInt64, arguments: Int = 1, limit: Duration = .zero,
+    attempts: UInt8 = 0
   ) -> Call {
     var header = CallHeader(invocation: InvocationID(high: 1, low: invocation))
     header.remaining = limit
+    header.attemptsMax = attempts
     var call = Call()
     call.header = header.encoded()
     call.function = function

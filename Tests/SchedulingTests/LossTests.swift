@@ -21,7 +21,7 @@ import WireProtocol
     #expect(driver.takeAnswers().map(\.code) == [nil])
   }
 
-  @Test func aCrashingFunctionIsGivenUpAfterItsAttempts() throws {
+  @Test func aCallThatCrashesAtEachAttemptIsPoison() throws {
     var driver = Driver()
     driver.call(.to("square", 1), number: 1)
     for life in 1...3 as ClosedRange<UInt64> {
@@ -32,10 +32,47 @@ import WireProtocol
     _ = driver.attach(0, life: 4)
     #expect(driver.takeDispatches().isEmpty)
     let failure = try #require(driver.takeAnswers().first?.result.failure)
-    #expect(failure.code == .functionCrashed)
+    #expect(failure.code == .poison)
     #expect(failure.function == "square")
     #expect(failure.version == "010101010101")
     #expect(failure.message.contains("signal 4"))
+    #expect(failure.message.contains("3 attempts"))
+  }
+
+  @Test func theCallSaysHowOftenItIsTried() throws {
+    for attempts in [1, 5] as [UInt8] {
+      var driver = Driver()
+      driver.call(.to("square", 1, attempts: attempts), number: 1)
+      for life in 1...UInt64(attempts) {
+        _ = driver.attach(0, life: life)
+        driver.step(.executorLost(driver.takeDispatches()[0].executor, cause: crashed))
+      }
+      let code: ErrorCode = attempts == 1 ? .functionCrashed : .poison
+      #expect(driver.takeAnswers().map(\.code) == [code])
+    }
+  }
+
+  @Test func aCallThatWasLostAndCrashedEndsWithTheLastCause() throws {
+    var driver = Driver()
+    driver.call(.to("square", 1), number: 1)
+    for (life, cause) in [crashed, killed, crashed].enumerated() {
+      _ = driver.attach(0, life: UInt64(life + 1))
+      driver.step(.executorLost(driver.takeDispatches()[0].executor, cause: cause))
+    }
+    let failure = try #require(driver.takeAnswers().first?.result.failure)
+    #expect(failure.code == .functionCrashed)
+    #expect(failure.message.contains("attempt 3"))
+  }
+
+  @Test func aCallThatTookTooMuchMemoryIsNotTriedAgain() throws {
+    var driver = Driver()
+    _ = driver.attach(0)
+    _ = driver.attach(1)
+    driver.call(.to("square", 1), number: 1)
+    let cause = Failure(.memoryExceeded, "the function took more than 512 MiB")
+    driver.step(.executorLost(driver.takeDispatches()[0].executor, cause: cause))
+    #expect(driver.takeDispatches().isEmpty)
+    #expect(driver.takeAnswers().map(\.code) == [.memoryExceeded])
   }
 
   @Test func aCallWhoseExecutorsAreKilledFromOutsideIsLostAfterItsAttempts() throws {

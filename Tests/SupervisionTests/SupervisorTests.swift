@@ -195,13 +195,131 @@ private func losses(_ effects: [Supervisor.Effect]) -> [ExecutorLost] {
       return
     }
     let answers = driver.step(
-      .probeEnded(digest, .signalled(6), output: [], lastWords: "boom", timedOut: false))
+      .probeEnded(digest, .signalled(6), output: [], lastWords: LastWords("boom"), timedOut: false))
     guard case .answerProbe(9, let record)? = answers.first else {
       Issue.record("no answer")
       return
     }
     #expect(record.failure?.code == .bundleInvalid)
     #expect(record.failure?.detail == "boom")
+  }
+
+  @Test func aBundleWhoseSetUpEndsTheSpareExecutorIsRefusedByItsName() throws {
+    let digest = try #require(digest)
+    var driver = Driver()
+    _ = driver.step(.bundleWanted(digest, by: .probe(number: 9)))
+    _ = driver.step(.bundleRecord(digest, record(chunks: 1)))
+    _ = driver.step(.bundleChunk(digest, number: 0, [1]))
+    _ = driver.step(.installed(digest, path: "/run/x.so"))
+    var said = BundleRecord()
+    said.failure = Failure(.bundleInvalid, "its set-up did not end")
+    said.failure?.function = "classify"
+    let answers = driver.step(
+      .probeEnded(
+        digest, .exited(3), output: said.encoded(), lastWords: LastWords(), timedOut: false))
+    guard case .answerProbe(9, let record)? = answers.first else {
+      Issue.record("no answer")
+      return
+    }
+    #expect(record.failure?.function == "classify")
+    #expect(record.failure?.message.contains("the set-up of classify") == true)
+    #expect(record.failure?.message.contains("exit(3)") == true)
+  }
+}
+
+/// What a dead executor's last words say beyond its signal.
+@Suite struct EndingTests {
+  private func words(_ crash: String) -> LastWords {
+    var words = LastWords()
+    words.append("cloudburst-executor: fatal \(crash)")
+    words.append("*** Program crashed: something ***")
+    return words
+  }
+
+  @Test func aStackOverflowIsCalledByItsName() {
+    let cause = Ending.signalled(11).cause(
+      words("signal=11 overflow=1 data=1000 limit=536870912 errno=0"))
+    #expect(cause.code == .functionCrashed)
+    #expect(cause.message.contains("stack overflowed"))
+    #expect(cause.detail == "*** Program crashed: something ***")
+  }
+
+  @Test(arguments: [
+    "signal=6 overflow=0 data=1000 limit=536870912 errno=12",
+    "signal=11 overflow=0 data=530000000 limit=536870912 errno=0",
+  ])
+  func aFailedAllocationIsTheMemoryLimits(_ crash: String) {
+    let cause = Ending.signalled(6).cause(words(crash))
+    #expect(cause.code == .memoryExceeded)
+    #expect(cause.message.contains("512 MiB"))
+  }
+
+  @Test func anOrdinaryCrashIsNeither() {
+    let cause = Ending.signalled(4).cause(
+      words("signal=4 overflow=0 data=1000 limit=536870912 errno=0"))
+    #expect(cause.code == .functionCrashed)
+    #expect(cause.message.contains("SIGILL"))
+  }
+
+  @Test func anExecutorThatEndsByItselfIsLostAndNotCrashed() {
+    let words = LastWords("cloudburst-executor: ends: it has held enough")
+    #expect(Ending.exited(0).cause(words).code == .executorLost)
+    #expect(Ending.exited(0).cause(LastWords()).code == .functionCrashed)
+  }
+
+  @Test func anExecutorBeyondItsMemoryIsEndedForThat() throws {
+    var driver = Driver()
+    let id = try #require(driver.running().first)
+    #expect(driver.step(.overMemory(id, used: 600 << 20, limit: 512 << 20)) == [.kill(id)])
+    let loss = try #require(losses(driver.step(.ended(id, .signalled(9)))).first)
+    #expect(loss.cause.code == .memoryExceeded)
+    #expect(loss.cause.message.contains("600 MiB") && loss.cause.message.contains("512 MiB"))
+  }
+
+  @Test func aCrashThatCameBeforeTheKillIsTheCause() throws {
+    var driver = Driver()
+    let id = try #require(driver.running().first)
+    _ = driver.step(.overMemory(id, used: 600 << 20, limit: 512 << 20))
+    let loss = try #require(losses(driver.step(.ended(id, .signalled(4)))).first)
+    #expect(loss.cause.code == .functionCrashed)
+  }
+}
+
+@Suite struct LineBudgetTests {
+  @Test func aBurstPassesThenASteadyRate() {
+    var budget = LineBudget()
+    let start: UInt64 = 5_000_000_000
+    for _ in 0..<LineBudget.burst {
+      let isFree = budget.take(now: start)
+      #expect(isFree)
+    }
+    #expect(budget.take(now: start) == false)
+    let later = start + 1_000_000_000
+    let passed = (0..<1000).count { _ in budget.take(now: later) }
+    #expect(passed == Int(LineBudget.perSecond))
+  }
+
+  @Test func droppedLinesAreToldOnceASecondAndAtTheEnd() {
+    var budget = LineBudget()
+    budget.drop(3, now: 10)
+    budget.drop(4, now: 20)
+    #expect(budget.takeNote(now: 30) == nil)
+    #expect(budget.takeNote(now: 10 + LineBudget.noteInterval) == 7)
+    #expect(budget.takeNote(now: 40 + LineBudget.noteInterval, isEnd: true) == nil)
+    budget.drop(1, now: 50)
+    #expect(budget.takeNote(now: 60, isEnd: true) == 1)
+  }
+
+  @Test func aFunctionThatFloodsItsLogIsCutShort() throws {
+    var driver = Driver()
+    let id = try #require(driver.running().first)
+    let lines = Array(repeating: LogLines.Line(), count: 5000)
+    _ = driver.step(.logged(id, lines))
+    #expect(driver.supervisor.logs.last == LineBudget.burst)
+    driver.now += LineBudget.noteInterval
+    _ = driver.step(.logged(id, [LogLines.Line()]))
+    let last = try #require(driver.supervisor.logs.lines(matching: .init()).last)
+    #expect(last.text.contains("4000 lines"))
   }
 }
 
@@ -231,6 +349,16 @@ private func losses(_ effects: [Supervisor.Effect]) -> [ExecutorLost] {
     #expect(ring.lines(matching: query).map(\.text) == ["2", "4"])
     query.after = 3
     #expect(ring.lines(matching: query).map(\.text) == ["4"])
+  }
+
+  @Test func theBytesOfAllLinesAreBounded() {
+    var ring = LogRing(linesMax: 1000)
+    for _ in 0..<1000 { ring.append(line(String(repeating: "x", count: 8000))) }
+    var query = LogRing.Query()
+    query.linesMax = 1000
+    let kept = ring.lines(matching: query)
+    #expect(kept.reduce(0) { $0 + $1.text.utf8.count } <= LogRing.bytesMax)
+    #expect(kept.count > 100)
   }
 
   @Test func longLinesAreCut() {

@@ -32,9 +32,9 @@ struct GoldenBytesTests {
   @Test func callHeader() throws {
     let header = Self.header
     let golden = """
-      01 02 03 00 0100 0200 0300000000000000 1716151413121110 1f1e1d1c1b1a1918
+      01 02 03 05 0100 0200 0300000000000000 1716151413121110 1f1e1d1c1b1a1918
       0400000000000000 0500000000000000 40420f0000000000 0600000000000000
-      0200 0000 03000000 6b31 0a0b0c
+      0200 0108 03000000 6b31 0a0b0c
       """
     #expect(hex(header.encoded()) == compact(golden))
     #expect(try CallHeader(header.encoded()) == header)
@@ -130,6 +130,8 @@ struct GoldenBytesTests {
       invocation: InvocationID(high: 0x1011_1213_1415_1617, low: 0x1819_1a1b_1c1d_1e1f))
     header.consistency = .repeatableRead
     header.writeLevel = .durable
+    header.attemptsMax = 5
+    header.memoryMebibytes = 0x0801
     header.callerTry = 1
     header.attempt = 2
     header.scheduler = Incarnation(3)

@@ -28,13 +28,28 @@ int cb_poll(struct pollfd *fds, size_t count, int64_t nanoseconds);
 const char *cb_error_name(int code);         /* "ENOENT"; static storage, any thread */
 const char *cb_error_text(int code);         /* "No such file or directory"; static storage */
 
+/* A fatal signal of this process is told in one line on standard error, which begins with this and
+ * goes on with ` signal=N overflow=0|1 data=BYTES limit=BYTES errno=N` (overflow: of the stack; data
+ * and limit: RLIMIT_DATA), before whoever handled the signal until now (Swift's backtracer) does.
+ * Sees overflows of the calling thread's stack only. */
+#define CB_CRASH_LINE_START "cloudburst-executor: fatal"
+int cb_report_crashes(void);
+int cb_set_data_limit(uint64_t bytes); /* the soft RLIMIT_DATA; at most the hard one */
+uint64_t cb_data_limit_of(pid_t process); /* the soft one of another process; UINT64_MAX: none */
+
+typedef struct cb_memory {
+  uint64_t resident, shared; /* bytes in memory; of these, of files and shared memory */
+  uint64_t data;             /* bytes of private writable mappings: what RLIMIT_DATA limits */
+} cb_memory;
+int cb_process_memory(int statm_descriptor, cb_memory *memory); /* of an open /proc/PID/statm */
+
 typedef struct cb_spawn_request {
   const char *path;           /* absolute; no search */
   char *const *argv;          /* NULL-terminated */
   char *const *envp;          /* NULL-terminated; nothing else is inherited */
   const char *working_folder; /* NULL: the caller's */
   int standard_fds[3];        /* -1: /dev/null; all other descriptors are closed in the child */
-  uint64_t data_bytes_max;    /* RLIMIT_DATA; 0: the caller's */
+  uint64_t data_bytes_max;    /* the soft RLIMIT_DATA; 0: the caller's */
   int parent_death_signal;    /* 0: none. Sent when the THREAD that spawned ends: see prctl(2) */
   int own_process_group;      /* non-zero: the child leads a new process group */
 } cb_spawn_request;

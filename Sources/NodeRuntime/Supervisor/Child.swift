@@ -1,61 +1,18 @@
 import ClusterModel
 import Platform
+import Supervision
 import ZeroMQ
 
 /// A child process with the reading ends of its output, and their places in the poller.
 final class Child {
-  /// A stream cut into lines as it comes.
-  struct Stream: ~Copyable {
-    /// A longer line is given in pieces.
-    static let lineBytesMax = 8 << 10
-    let descriptor: FileDescriptor
-    let slot: Poller.Slot
-    var isOpen = true
-    private var rest: [UInt8] = []
-
-    init(_ descriptor: consuming FileDescriptor, watchedBy poller: inout Poller) {
-      slot = poller.watch(descriptor: descriptor.raw)
-      self.descriptor = descriptor
-    }
-
-    /// Reads at most `bytesMax`, so that a flood of output takes turns with everything else.
-    ///
-    /// - Returns: the whole lines that came, at the end of the stream the last piece, too.
-    mutating func readLines(
-      bytesMax: Int = 64 << 10, into buffer: UnsafeMutableRawBufferPointer
-    ) -> [String] {
-      var lines: [String] = []
-      var taken = 0
-      while isOpen, taken < bytesMax {
-        switch try? descriptor.read(into: buffer) {
-        case .bytes(let count):
-          taken += count
-          cut(UnsafeRawBufferPointer(rebasing: buffer[..<count]), into: &lines)
-        case .wouldBlock: return lines
-        case .endOfFile, nil:
-          isOpen = false
-          if !rest.isEmpty { lines.append(String(decoding: rest, as: UTF8.self)) }
-          rest = []
-        }
-      }
-      return lines
-    }
-
-    private mutating func cut(_ bytes: UnsafeRawBufferPointer, into lines: inout [String]) {
-      for byte in bytes {
-        if byte != UInt8(ascii: "\n") { rest.append(byte) }
-        if byte == UInt8(ascii: "\n") || rest.count >= Self.lineBytesMax {
-          lines.append(String(decoding: rest, as: UTF8.self))
-          rest.removeAll(keepingCapacity: true)
-        }
-      }
-    }
-  }
-
   var process: ChildProcess
   let endSlot: Poller.Slot
-  var output: Stream
-  var errors: Stream
+  var output: OutputStream
+  var errors: OutputStream
+  /// Of both streams together.
+  var budget = LineBudget()
+  /// Its memory in use, read again and again.
+  let memory: ProcessMemory?
 
   /// Starts `command` with pipes for its standard output and error.
   init(_ command: ChildProcess.Command, watchedBy poller: inout Poller) throws {
@@ -69,8 +26,9 @@ final class Child {
     let errorReader = errors.reader()
     try outputReader.setNonBlocking()
     try errorReader.setNonBlocking()
-    self.output = Stream(outputReader, watchedBy: &poller)
-    self.errors = Stream(errorReader, watchedBy: &poller)
+    self.output = OutputStream(outputReader, watchedBy: &poller)
+    self.errors = OutputStream(errorReader, watchedBy: &poller)
+    memory = ProcessMemory(of: process.id)
     endSlot = poller.watch(descriptor: process.descriptor)
   }
 

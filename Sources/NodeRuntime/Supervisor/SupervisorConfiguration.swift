@@ -1,4 +1,6 @@
+import Caching
 package import ClusterModel
+import SharedCache
 
 /// What a supervisor loop is told at its start.
 package struct SupervisorConfiguration: Sendable {
@@ -15,8 +17,11 @@ package struct SupervisorConfiguration: Sendable {
   package var executorProgram: String
   /// Bundle files, named by their digest; only this process writes there.
   package var bundleFolder: String
-  /// Bytes of heap an executor may take (`RLIMIT_DATA`).
-  package var executorDataBytesMax: UInt64 = 512 << 20
+  /// Bytes of private memory a call may take that does not ask for another amount (`RLIMIT_DATA`).
+  package var executorDataBytesMax = Limits.callMemoryBytes
+  /// Of an executor's shared memory so much may be the cache's and the program's own files.
+  package var sharedBytesKnown = UInt64(
+    SharedCacheConfig().mapBytes + NodeCacheLimits().bytesMax + (64 << 20))
   /// `NAME=value` lines that executors inherit.
   package var environment: [String] = []
 

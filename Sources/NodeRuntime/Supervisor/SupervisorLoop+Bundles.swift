@@ -4,6 +4,7 @@ import ContentHash
 import Platform
 import Supervision
 import WireProtocol
+import ZeroMQ
 
 /// A spare executor that loads a bundle to see whether it can be loaded.
 struct Probe {
@@ -85,6 +86,7 @@ extension SupervisorLoop {
       configuration.executorProgram, ["--probe", path, "--answer", answerPath(digest)],
       environment: configuration.environment)
     command.dataBytesMax = configuration.executorDataBytesMax
+    command.leadsProcessGroup = true
     do {
       let child = try Child(command, watchedBy: &poller)
       probes[digest] = Probe(
@@ -92,7 +94,7 @@ extension SupervisorLoop {
     } catch let error as PlatformError {
       try step(
         .probeEnded(
-          digest, .exited(127), output: [], lastWords: "\(error)", timedOut: false))
+          digest, .exited(127), output: [], lastWords: LastWords("\(error)"), timedOut: false))
     }
   }
 
@@ -104,26 +106,29 @@ extension SupervisorLoop {
       readOutput(of: &probe)
       if !probe.timedOut, probe.deadline <= now {
         probe.timedOut = true
-        probe.child.process.signal(9)
+        probe.child.process.killGroup()
       }
       probes[digest] = probe
-      guard let ending = try end(of: probe.child) else {
+      guard poller.isReadable(probe.child.endSlot), let ending = try end(of: probe.child) else {
         probe.child.stopWatchingClosedStreams(in: &poller)
         continue
       }
       readOutput(of: &probe)
+      for line in probe.child.errors.takeLastDropped() { probe.lastWords.append(line) }
       probe.child.stopWatching(in: &poller)
       probes[digest] = nil
       try step(
         .probeEnded(
-          digest, ending, output: takeAnswer(digest), lastWords: probe.lastWords.backtrace,
+          digest, ending, output: takeAnswer(digest), lastWords: probe.lastWords,
           timedOut: probe.timedOut))
     }
   }
 
   private func readOutput(of probe: inout Probe) {
-    for line in probe.child.output.readLines(into: readBuffer) { probe.lastWords.append(line) }
-    for line in probe.child.errors.readLines(into: readBuffer) { probe.lastWords.append(line) }
+    let (child, now) = (probe.child, MonotonicClock.now)
+    var lines = child.output.readLines(within: &child.budget, now: now, into: readBuffer)
+    lines += child.errors.readLines(within: &child.budget, now: now, into: readBuffer)
+    for line in lines { probe.lastWords.append(line) }
   }
 
   /// Where the spare executor leaves its `BundleRecord`: user code may write to its output.

@@ -34,7 +34,7 @@ extension SupervisorLoop {
       }
       if poller.isReadable(child.endSlot), let ending = try end(of: child) {
         // What it wrote before its end is in the pipes: its last words come first.
-        try takeOutput(of: child, id)
+        try takeOutput(of: child, id, isEnd: true)
         child.stopWatching(in: &poller)
         children[id] = nil
         events.onReaped(id)
@@ -43,18 +43,41 @@ extension SupervisorLoop {
     }
   }
 
-  private mutating func takeOutput(of child: Child, _ id: ExecutorID) throws {
-    let now = WallClock.milliseconds
-    for line in child.output.readLines(into: readBuffer) {
-      try step(.wrote(id, line: line, isError: false, wallMilliseconds: now))
+  private mutating func takeOutput(
+    of child: Child, _ id: ExecutorID, isEnd: Bool = false
+  ) throws {
+    let (now, wall) = (MonotonicClock.now, WallClock.milliseconds)
+    // At its end all that is in the pipes; bounded, for a process it left behind may go on writing.
+    for _ in 0..<(isEnd ? OutputStream.turnsAtEnd : 1) {
+      for line in child.output.readLines(within: &child.budget, now: now, into: readBuffer) {
+        try step(.wrote(id, line: line, isError: false, wallMilliseconds: wall))
+      }
+      for line in child.errors.readLines(within: &child.budget, now: now, into: readBuffer) {
+        try step(.wrote(id, line: line, isError: true, wallMilliseconds: wall))
+      }
     }
-    for line in child.errors.readLines(into: readBuffer) {
-      try step(.wrote(id, line: line, isError: true, wallMilliseconds: now))
-    }
+    try noteDropped(of: child, id, now: now, isEnd: isEnd)
   }
 
+  /// The end of dropped output, and how much was dropped.
+  mutating func noteDropped(
+    of child: Child, _ id: ExecutorID, now: UInt64, isEnd: Bool
+  ) throws {
+    let wall = WallClock.milliseconds
+    if isEnd {
+      for line in child.errors.takeLastDropped() {
+        try step(.wrote(id, line: line, isError: true, wallMilliseconds: wall))
+      }
+    }
+    guard let count = child.budget.takeNote(now: now, isEnd: isEnd) else { return }
+    let line = LineBudget.note(count, of: "output")
+    try step(.wrote(id, line: line, isError: false, wallMilliseconds: wall))
+  }
+
+  /// Reaps a child that has ended; whatever it started and left in its process group goes with it.
   func end(of child: Child) throws -> Ending? {
-    switch try child.process.reap() {
+    child.process.killGroup()
+    return switch try child.process.reap() {
     case .exited(let code): .exited(code)
     case .signalled(let number): .signalled(number)
     case nil: nil

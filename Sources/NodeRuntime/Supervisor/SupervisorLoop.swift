@@ -28,6 +28,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
   var fetches: [UInt64: (what: Fetch, deadline: UInt64)] = [:]
   /// A read of the store that takes longer fails the bundle it is for.
   static let fetchTimeLimit = Duration.seconds(10)
+  var memory = MemoryWatch()
   var lastRequest: UInt64 = 0
   var wakeUpAt: UInt64?
   /// Frames for the scheduler while it is away; the oldest go first beyond the limit.
@@ -91,7 +92,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     while !(isStopping && children.isEmpty && probes.isEmpty) {
       let deadlines = [
         wakeUpAt, listener.deadline, scheduler.deadline, storage.deadline, probeDeadline,
-        fetches.values.map(\.deadline).min(),
+        memoryDue, fetches.values.map(\.deadline).min(),
       ]
       _ = try poller.wait(until: deadlines.compactMap { $0 }.min())
       try turn(now: MonotonicClock.now)
@@ -103,7 +104,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     if mailbox.drain(into: &messages) {
       isStopping = true
       try step(.stop)
-      for probe in probes.values { probe.child.process.signal(9) }
+      for probe in probes.values { probe.child.process.killGroup() }
     }
     try takeFromExecutors()
     try takeFromScheduler()
@@ -111,6 +112,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     if fetches.values.contains(where: { $0.deadline <= now }) { try loseStore() }
     try takeFromChildren()
     try takeFromProbes(now: now)
+    if let due = memoryDue, due <= now { try watchMemory(now: now) }
     if let at = wakeUpAt, at <= now {
       wakeUpAt = nil
       try step(.timer)
@@ -129,7 +131,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
   private mutating func perform(_ effect: Supervisor.Effect) throws {
     switch effect {
     case .spawn(let id): try spawn(id)
-    case .kill(let id): children[id]?.process.signal(9)
+    case .kill(let id): children[id]?.process.killGroup()
     case .reportLoss(let loss): try tellScheduler(loss.framed(.executorLost))
     case .fetchRecord(let digest): try fetch(ReservedKeys.bundle(digest), .record(digest))
     case .fetchChunk(let digest, let number):

@@ -55,6 +55,10 @@ struct Flight {
   var attempt: UInt16 = 0
   /// Counts what the retry policy counts: attempts that ran and were lost.
   var lostAttempts = 0
+  /// Of these, the attempts whose own code ended the executor.
+  var crashedAttempts = 0
+  /// Lost attempts after which the call is given up.
+  var attemptsMax = Limits.attemptsMax
   /// Where the current or last attempt ran.
   var ranOn: ExecutorID?
   /// What the call ends with whatever its executor still says.

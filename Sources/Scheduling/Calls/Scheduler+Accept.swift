@@ -57,6 +57,7 @@ extension Scheduler {
     flight.header.scheduler = incarnation
     flight.title = call.dag.isEmpty ? call.function : call.dag
     flight.isSubmitted = call.submit
+    flight.attemptsMax = header.attemptsMax == 0 ? limits.attemptsMax : Int(header.attemptsMax)
     let wanted = header.remainingMicroseconds == 0 ? limits.callTimeLimit : header.remaining
     flight.timeLimit = min(wanted, limits.callTimeLimitMax).wholeNanoseconds
     flight.deadline = now.nanoseconds.addingSaturating(flight.timeLimit)

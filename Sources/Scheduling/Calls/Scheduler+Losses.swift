@@ -59,24 +59,15 @@ extension Scheduler {
     guard !flights[index].isAbandoned else { return drop(index) }
     // A kill for another call's deadline is not this call's doing.
     let counts = cause.code != .deadlineExceeded
-    if counts { flights[index].lostAttempts += 1 }
-    guard flights[index].lostAttempts < limits.attemptsMax else {
-      return giveUp(index, cause: cause, at: now, into: &effects)
+    if counts { flights[index].noteLoss(for: cause) }
+    guard !flights[index].isGivenUp(for: cause) else {
+      return conclude(index, with: flights[index].lastWord(on: cause), at: now, into: &effects)
     }
     self.counts.retried += 1
     flights[index].releaseIsDoubtful = false
     flights[index].earlyRelease = nil
     wakes.set(index, to: flights[index].deadline)
     queue.prepend(index, byteCount: flights[index].byteCount)
-  }
-
-  private mutating func giveUp(
-    _ index: Int, cause: Failure, at now: Moment, into effects: inout [Effect]
-  ) {
-    var failure = cause
-    if failure.code != .functionCrashed { failure.code = .executorLost }
-    failure.message = "\(cause.message) (attempt \(flights[index].lostAttempts), the last)"
-    conclude(index, with: failure, at: now, into: &effects)
   }
 
   mutating func wakeFlight(_ index: Int, at now: Moment, into effects: inout [Effect]) {

@@ -19,6 +19,7 @@ struct Call: ClusterCommand {
       """)
 
   @OptionGroup var cluster: ClusterOptions
+  @OptionGroup var policy: PolicyOptions
   @Argument(help: "The function's name.") var function: String
   @Argument(help: "One JSON value, ref:KEY, @FILE or - per parameter.")
   var inputs: [String] = []
@@ -41,8 +42,7 @@ struct Call: ClusterCommand {
     let words = try inputs.map(InputWord.init)
     try await checkRawInputs(words, on: cloud)
     try await InputWord.learnVersions(of: words, with: cloud)
-    var options = CallOptions()
-    options.timeLimit = cluster.timeout?.duration
+    let options = policy.options(within: cluster.timeout?.duration)
     if isAsync {
       let future = try await cloud.submitEncoded(
         function, arguments: words.map(\.argument), storingResultAs: storeAs, options: options)

@@ -55,6 +55,7 @@ struct DAGCall: ClusterCommand {
       """)
 
   @OptionGroup var cluster: ClusterOptions
+  @OptionGroup var policy: PolicyOptions
   @Argument(help: "The DAG's name.") var name: String
   @Argument(help: "FUNCTION=VALUE for each argument.") var inputs: [String] = []
 
@@ -69,8 +70,7 @@ struct DAGCall: ClusterCommand {
       try await InputWord.learnVersions(of: [value], with: cloud)
       arguments[String(word[..<equals]), default: []].append(value.argument)
     }
-    var options = CallOptions()
-    options.timeLimit = cluster.timeout?.duration
+    let options = policy.options(within: cluster.timeout?.duration)
     let result = try await cloud.callEncoded(
       RegisteredDAG(named: name), arguments, options: options)
     return try Output(result: result)
