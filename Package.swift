@@ -165,7 +165,9 @@ let tests: [Target] = [
     ]),
   .tests("SimulationTests", ["Simulation", "ClusterModel"]),
   .tests("HouseRulesTests", ["ClusterModel"]),
-  .tests("EndToEndTests", ["CloudburstClient", "CloudburstValues", "ClusterModel", "Platform"]),
+  .tests(
+    "EndToEndTests",
+    ["CloudburstClient", "CloudburstValues", "ClusterModel", "Platform", "WireProtocol"]),
 ]
 
 let package = Package(

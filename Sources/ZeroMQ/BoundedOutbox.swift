@@ -8,15 +8,18 @@ package struct BoundedOutbox: Sendable {
   /// At either limit a frame is refused, and the caller decides: push back, or give the peer up.
   package let framesMax: Int
   package let bytesMax: Int
+  /// Of the frames that wait here, and of large ones that wait in the socket.
+  package let account: ByteAccount
   private var frames: [[UInt8]] = []
   private var first = 0
-  /// Of the frames that wait.
+  /// Of the frames that wait here.
   package private(set) var byteCount = 0
 
-  package init(framesMax: Int, bytesMax: Int) {
+  package init(framesMax: Int, bytesMax: Int, account: ByteAccount = ByteAccount()) {
     precondition(framesMax > 0 && bytesMax > 0, "limits are positive")
     self.framesMax = framesMax
     self.bytesMax = bytesMax
+    self.account = account
   }
 
   package var frameCount: Int { frames.count - first }
@@ -36,7 +39,7 @@ package struct BoundedOutbox: Sendable {
     _ frame: [UInt8], through socket: borrowing Socket, to peer: PeerID? = nil
   ) throws(ZeroMQError) -> SendOutcome {
     if isEmpty {
-      switch try socket.trySend(frame, to: peer) {
+      switch try socket.trySend(frame, to: peer, countedBy: account) {
       case .sent: return .sent
       case .unreachable: return .unreachable
       case .wouldBlock: break
@@ -45,6 +48,7 @@ package struct BoundedOutbox: Sendable {
     guard frameCount < framesMax, byteCount + frame.count <= bytesMax else { return .full }
     frames.append(frame)
     byteCount += frame.count
+    account.add(frame.count)
     return .queued
   }
 
@@ -59,7 +63,7 @@ package struct BoundedOutbox: Sendable {
     through socket: borrowing Socket, to peer: PeerID? = nil
   ) throws(ZeroMQError) -> FlushOutcome {
     while first < frames.count {
-      switch try socket.trySend(frames[first], to: peer) {
+      switch try socket.trySend(frames[first], to: peer, countedBy: account) {
       case .sent: removeFirst()
       case .wouldBlock: return .stillWaiting
       case .unreachable: return .unreachable
@@ -73,12 +77,14 @@ package struct BoundedOutbox: Sendable {
     let count = frameCount
     frames = []
     first = 0
+    account.add(-byteCount)
     byteCount = 0
     return count
   }
 
   private mutating func removeFirst() {
     byteCount -= frames[first].count
+    account.add(-frames[first].count)
     frames[first] = []
     first += 1
     // Moving the rest only once it is the smaller half keeps the cost per frame constant.

@@ -31,6 +31,21 @@ extension Socket {
     }
   }
 
+  /// As ``trySend(_:to:)-([UInt8],_)``; a large body counts in the account until it has left.
+  package borrowing func trySend(
+    _ body: [UInt8], to peer: PeerID? = nil, countedBy account: ByteAccount
+  ) throws(ZeroMQError) -> SendOutcome {
+    guard body.count >= ByteAccount.countedBytesMin else { return try trySend(body, to: peer) }
+    let handle = self.handle
+    let addressed = try address(peer, bodyCount: body.count)
+    guard addressed == .sent else { return addressed }
+    var message = zmq_msg_t()
+    account.fill(&message, with: body)
+    // Sending empties the message; where it does not, closing gives the body back.
+    defer { zmq_msg_close(&message) }
+    return try outcomeOfSend { zmq_msg_send(&message, handle, ZMQ_DONTWAIT) }
+  }
+
   /// A ROUTER's first frame; nothing elsewhere. Refuses what must not be sent before any of it is.
   private borrowing func address(
     _ peer: PeerID?, bodyCount: Int

@@ -79,7 +79,8 @@ package struct Socket: ~Copyable {
   package borrowing func bind(to endpoint: String) throws(ZeroMQError) -> String {
     precondition(!options.reportsConnections, "only connections that we dial are reported")
     news.notePossible()
-    try setHeartbeat(for: endpoint)
+    // No heartbeats from this side: see `SocketOptions.receiveQueueMax`.
+    try setHeartbeat(nil)
     let handle = self.handle
     try check("zmq_bind", doing: "binding \(endpoint)") { zmq_bind(handle, endpoint) }
     var name = [CChar](repeating: 0, count: 512)
@@ -93,7 +94,8 @@ package struct Socket: ~Copyable {
   /// Dials in the background, again and again until it succeeds; sending would block until then.
   package borrowing func connect(to endpoint: String) throws(ZeroMQError) {
     news.notePossible()
-    try setHeartbeat(for: endpoint)
+    try setHeartbeat(endpoint.hasPrefix("tcp://") ? options.heartbeat : nil)
+    try set(ZMQ_RCVHWM, of: handle, to: 0)
     let handle = self.handle
     try check("zmq_connect", doing: "dialing \(endpoint)") { zmq_connect(handle, endpoint) }
   }
@@ -120,8 +122,9 @@ package struct Socket: ~Copyable {
     return connectionEvents
   }
 
-  private borrowing func setHeartbeat(for endpoint: String) throws(ZeroMQError) {
-    let heartbeat = endpoint.hasPrefix("tcp://") ? options.heartbeat : nil
+  private borrowing func setHeartbeat(
+    _ heartbeat: SocketOptions.Heartbeat?
+  ) throws(ZeroMQError) {
     let interval = heartbeat?.interval.inMilliseconds ?? 0
     let timeout = heartbeat?.timeout.inMilliseconds ?? 0
     try set(ZMQ_HEARTBEAT_IVL, of: handle, to: interval)
@@ -178,6 +181,12 @@ private func setOptions(
   try set(ZMQ_RECONNECT_IVL, of: handle, to: options.reconnectInterval.inMilliseconds)
   try set(ZMQ_RECONNECT_IVL_MAX, of: handle, to: options.reconnectIntervalMax.inMilliseconds)
   try set(ZMQ_BACKLOG, of: handle, to: Int32(clamping: options.acceptQueueMax))
+  try set(ZMQ_TCP_MAXRT, of: handle, to: options.stallTimeout.inMilliseconds)
+  // For tcp peers that are gone without a word and send no heartbeats: seconds, seconds, probes.
+  try set(ZMQ_TCP_KEEPALIVE, of: handle, to: 1)
+  try set(ZMQ_TCP_KEEPALIVE_IDLE, of: handle, to: 15)
+  try set(ZMQ_TCP_KEEPALIVE_INTVL, of: handle, to: 5)
+  try set(ZMQ_TCP_KEEPALIVE_CNT, of: handle, to: 3)
   // Messages never queue for a connection that does not exist: they would reach whoever comes next.
   try set(ZMQ_IMMEDIATE, of: handle, to: 1)
   var bytesMax = Int64(options.messageBytesMax)

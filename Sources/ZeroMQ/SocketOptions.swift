@@ -5,7 +5,11 @@ package struct SocketOptions: Sendable {
   /// Messages to one peer that may wait; at the limit a send would block.
   package var sendQueueMax = 1000
   /// Messages from one peer that may wait; at the limit the transport pushes back on the sender.
-  package var receiveQueueMax = 1000
+  ///
+  /// A dialer has none, whatever is said here: with heartbeats, libzmq 4.3 ends the *process* when a
+  /// connection breaks whose queue is full. What its peer can send is bounded by what was asked for.
+  /// A listener's is above what a well-behaved client has under way (4096 requests).
+  package var receiveQueueMax = 8192
   /// Bytes of a frame, at least 1024. A longer one ends the connection it came on, and is not sent.
   package var messageBytesMax = 4 << 20
   /// How long a closed socket still tries to deliver what it took.
@@ -17,8 +21,11 @@ package struct SocketOptions: Sendable {
   package var reconnectIntervalMax = Duration.seconds(1)
   /// Connections that may wait to be accepted.
   package var acceptQueueMax = 256
-  /// For tcp peers only: the kernel tells the end of an ipc or inproc peer by itself.
+  /// For tcp connections that we dial: the kernel tells the end of an ipc or inproc peer by itself.
+  /// Who is dialled learns from them, too, and closes its end after the same silence.
   package var heartbeat: Heartbeat? = Heartbeat()
+  /// A tcp peer that takes nothing we send for so long is cut off by the kernel.
+  package var stallTimeout = Duration.seconds(15)
   /// What a dialer is called at the ROUTER it dials: 1 to 255 bytes, the first not zero.
   ///
   /// `nil`: the ROUTER makes up a name that starts with a zero byte and dies with the connection.

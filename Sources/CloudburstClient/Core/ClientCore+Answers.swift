@@ -76,6 +76,8 @@ extension ClientCore {
   private mutating func take(
     _ result: CallResult, of ticket: UInt64, _ header: CallHeader, into effects: inout [Effect]
   ) {
+    // Numbers are ours, but another process that claims our incarnation counts alike.
+    guard result.invocation == header.invocation || result.invocation == .none else { return }
     if let token = try? SessionToken.decode(result.session) {
       session.merge(token, isVolatile: isVolatile(header.writeLevel))
     }

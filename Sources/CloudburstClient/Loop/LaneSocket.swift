@@ -21,7 +21,6 @@ final class LaneSocket {
     options.reportsConnections = true
     options.messageBytesMax = Limits.frameBytesMax
     options.sendQueueMax = 4096
-    options.receiveQueueMax = 4096
     options.reconnectIntervalMax = .milliseconds(500)
     let socket = try Socket(.dealer, in: context, options: options)
     try socket.connect(to: endpoint)

@@ -27,7 +27,14 @@ extension SchedulerLoop {
       try front.refuse(peer, number: 0, failure)
       return front.forget(peer)
     }
-    clients[hello.incarnation] = peer
+    if let old = clients.updateValue(peer, forKey: hello.incarnation), old != peer {
+      // As a rule the connection before this one, dead and not yet noticed.
+      let failure = Failure(
+        .notAllowed, "another connection has come with this client's incarnation",
+        hint: "each process draws an incarnation of its own")
+      try front.refuse(old, number: 0, failure)
+      front.forget(old)
+    }
     try front.welcome(peer, welcomeOfClients())
   }
 
