@@ -23,10 +23,22 @@ package struct Listener: ~Copyable {
     /// Frames and bytes that wait for one slow peer; beyond them it is given up.
     package var waitingFramesMax = 10_000
     package var waitingBytesMax = 64 << 20
+    /// Bytes of large answers that one client has not read; further ones are refused with `OVERLOADED`.
+    package var unreadBytesMax = 256 << 20
+    /// The same of all clients. Beyond half of it each may have only a sixteenth of its own.
+    package var unreadBytesOfAllMax = 1 << 30
     /// How long a peer may be silent before it is probed with a heartbeat.
     package var probeInterval = Duration.seconds(30)
 
     package init() {}
+  }
+
+  /// What peers lost by their own doing.
+  package struct Counts: Equatable, Sendable {
+    /// Answers replaced by a refusal, because their client does not read.
+    package var withheld = 0
+    /// Peers given up with frames waiting.
+    package var cutOff = 0
   }
 
   /// A class, so that sending looks it up once and changes it in place.
@@ -48,6 +60,12 @@ package struct Listener: ~Copyable {
   private var waiting: Set<PeerID> = []
   private var message = ReceivedMessage()
   private var nextProbe: UInt64
+  /// What clients have not read.
+  private let unread = ByteAccount()
+  package private(set) var counts = Counts()
+  /// Told of peers that cost something, once a kind and probe interval, for the log.
+  package var onTrouble: (String) -> Void = { _ in }
+  private var isTroubleTold: Set<String> = []
   /// The endpoints bound, with the ports that the system chose.
   package let endpoints: [String]
 
@@ -132,7 +150,9 @@ package struct Listener: ~Copyable {
             + "\(FrameHeader.protocolVersion)", hint: "use a client of the cluster's version"))
       return nil
     }
-    guard hello.cluster == 0 || hello.cluster == cluster.number else {
+    // Only a client may come without knowing where it is.
+    let isStranger = hello.cluster == 0 && hello.role == .client
+    guard isStranger || hello.cluster == cluster.number else {
       try refuse(
         peer, number: frame.header.number,
         Failure(.notAllowed, "\(hello.name) belongs to another cluster"))
@@ -149,10 +169,11 @@ package struct Listener: ~Copyable {
       peers[peer] = nil
       lost.append((peer, old))
     }
+    let account = ByteAccount(partOf: hello.role == .client ? unread : nil)
     peers[peer] = Peer(
       hello: hello,
       outbox: BoundedOutbox(
-        framesMax: limits.waitingFramesMax, bytesMax: limits.waitingBytesMax))
+        framesMax: limits.waitingFramesMax, bytesMax: limits.waitingBytesMax, account: account))
     return .hello(peer, hello)
   }
 
@@ -187,15 +208,64 @@ package struct Listener: ~Copyable {
   /// - Returns: false when the peer is gone; a `lost` event follows where it was known.
   package mutating func send(_ frame: [UInt8], to peer: PeerID) throws(ZeroMQError) -> Bool {
     guard let known = peers[peer] else { return false }
+    if frame.count >= ByteAccount.countedBytesMin, !hasRoom(for: frame.count, known) {
+      return try withhold(frame, from: peer)
+    }
     switch try known.outbox.send(frame, through: socket, to: peer) {
     case .sent: return true
     case .queued:
       waiting.insert(peer)
       return true
-    case .full, .unreachable:
+    case .full:
+      cutOff(peer)
+      return false
+    case .unreachable:
       lose(peer)
       return false
     }
+  }
+
+  private func hasRoom(for byteCount: Int, _ known: Peer) -> Bool {
+    guard known.hello.role == .client else { return true }
+    let (mine, all) = (known.outbox.account.count, unread.count)
+    let isTight = all > limits.unreadBytesOfAllMax / 2
+    let most = isTight ? limits.unreadBytesMax / 16 : limits.unreadBytesMax
+    // One alone may be larger, or it could never be sent.
+    return mine + byteCount <= most || (mine == 0 && all <= limits.unreadBytesOfAllMax)
+  }
+
+  /// A client that does not read gets a small refusal in place of a large answer; it can ask again.
+  private mutating func withhold(
+    _ frame: [UInt8], from peer: PeerID
+  ) throws(ZeroMQError) -> Bool {
+    guard let header = try? Frame(frame[...]).header,
+      [.keyResponse, .result, .controlResponse].contains(header.kind)
+    else {
+      cutOff(peer)
+      return false
+    }
+    counts.withheld += 1
+    tell("withheld", "a client does not read its answers; large ones are refused until it does")
+    var failure = Failure(
+      .overloaded, "an answer of \(frame.count) bytes has no room behind those not read yet",
+      hint: "read them, and ask for fewer at a time")
+    failure.retryAfter = .milliseconds(100)
+    return try send(
+      FailureMessage(failure).framed(.refusal, number: header.number), to: peer)
+  }
+
+  private mutating func cutOff(_ peer: PeerID) {
+    counts.cutOff += 1
+    let outbox = peers[peer]?.outbox
+    tell(
+      "cutOff",
+      "“\(peers[peer]?.hello.name ?? "")” does not read and is given up: "
+        + "\(outbox?.frameCount ?? 0) frames, \(outbox?.account.count ?? 0) bytes wait for it")
+    lose(peer)
+  }
+
+  private mutating func tell(_ kind: String, _ text: String) {
+    if isTroubleTold.insert(kind).inserted { onTrouble(text) }
   }
 
   private mutating func lose(_ peer: PeerID) {
@@ -209,6 +279,7 @@ package struct Listener: ~Copyable {
     if !waiting.isEmpty { try flushWaiting() }
     guard now >= nextProbe else { return }
     nextProbe = now + limits.probeInterval.wholeNanoseconds
+    isTroubleTold = []
     for peer in peers.keys.sorted() {
       _ = try send(Empty().framed(.heartbeat), to: peer)
     }

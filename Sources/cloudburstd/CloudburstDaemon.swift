@@ -28,6 +28,7 @@ func serving(_ life: (borrowing Signals) throws -> Void) throws {
   // Before any other thread starts, so that all of them leave the signals to this one.
   let signals = try Signals()
   Signals.ignoreBrokenPipes()
+  Allocator.giveBackLargeBlocks()
   do {
     try life(signals)
   } catch let failure as Failure {

@@ -73,6 +73,7 @@ private final class NodeUnderTest {
   private static func hello(_ role: PeerRole) -> Hello {
     var hello = Hello()
     hello.role = role
+    hello.cluster = 7
     hello.name = "node0/0#1"
     hello.incarnation = Incarnation(1)
     return hello

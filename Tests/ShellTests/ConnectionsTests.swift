@@ -146,6 +146,52 @@ private struct Pair: ~Copyable {
     #expect(lost.incarnation == Incarnation(3))
   }
 
+  @Test func onlyAClientMayComeWithoutKnowingTheCluster() throws {
+    let context = try Context()
+    var pair = try Pair(context, endpoint: "tcp://127.0.0.1:*")
+    pair.dialer.hello.role = .cache
+    _ = try pair.run(until: .refused(.notAllowed))
+  }
+
+  @Test func aClientThatDoesNotReadGetsRefusalsInPlaceOfLargeAnswers() throws {
+    let context = try Context()
+    var limits = Listener.Limits()
+    limits.unreadBytesMax = 1 << 20
+    var listener = try Listener(
+      on: ["tcp://127.0.0.1:*"], cluster: ClusterID(7), in: context, limits: limits)
+    let socket = try Socket(.dealer, in: context, options: named("x"))
+    try socket.connect(to: listener.endpoints[0])
+    try wait(sending: Hello().framed(.hello), through: socket)
+    var poller = Poller()
+    _ = try listener.watch(in: &poller)
+    _ = try poller.wait(until: MonotonicClock.now + 5_000_000_000)
+    guard case .hello(let peer, _)? = try listener.next() else {
+      Issue.record("no hello came")
+      return
+    }
+    var result = CallResult()
+    result.value = Bytes(repeating: 1, count: 400_000)
+    for number in 1...100 {
+      #expect(try listener.send(result.framed(.result, number: UInt64(number)), to: peer))
+    }
+    #expect(listener.counts.withheld > 0)
+    #expect(listener.counts.cutOff == 0)
+    // Every question has its answer, of one kind or the other.
+    var answered: Set<UInt64> = []
+    var message = ReceivedMessage()
+    let slot = try poller.watch(socket)
+    let deadline = MonotonicClock.now + 10_000_000_000
+    while answered.count < 100, MonotonicClock.now < deadline {
+      while try socket.tryReceive(into: &message) == .message {
+        answered.insert(try Frame(message.body[...]).header.number)
+      }
+      try listener.tend(now: MonotonicClock.now)
+      _ = try poller.wait(until: min(deadline, listener.deadline ?? deadline))
+    }
+    poller.stopWatching(slot)
+    #expect(answered.count == 100)
+  }
+
   private func named(_ name: String) -> SocketOptions {
     var options = SocketOptions()
     options.routingID = PeerID(name)

@@ -99,6 +99,7 @@ private struct Line: ~Copyable {
   ) throws -> Line {
     var hello = Hello()
     hello.role = role
+    hello.cluster = 7
     hello.name = name
     hello.incarnation = Incarnation(StableHash.of(Bytes(text: name)) >> 1)
     var line = try Line(cluster.context, to: endpoint, as: hello)

@@ -64,6 +64,7 @@ private struct StorageClient: ~Copyable {
   ) throws -> StorageClient {
     var hello = Hello()
     hello.role = role
+    hello.cluster = 7
     hello.name = name
     hello.incarnation = Incarnation(5)
     var client = try StorageClient(storage, as: hello)

@@ -25,6 +25,8 @@ int cb_random(void *bytes, size_t count);    /* getrandom, until all bytes are t
 int cb_pipe(int fds[2]);                     /* close-on-exec */
 /* ppoll: waits at most `nanoseconds` (negative: for ever), so timers keep their resolution. */
 int cb_poll(struct pollfd *fds, size_t count, int64_t nanoseconds);
+/* Freed memory of large blocks returns to the system at once; glibc would come to keep it. */
+void cb_give_back_memory(void);
 const char *cb_error_name(int code);         /* "ENOENT"; static storage, any thread */
 const char *cb_error_text(int code);         /* "No such file or directory"; static storage */
 

@@ -100,6 +100,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     core = Scheduler(
       incarnation: configuration.incarnation, seed: configuration.seed,
       limits: configuration.limits, placement: configuration.placement)
+    self.front.onTrouble = { logger.warning("\($0)") }
     events.onBound(self.front.endpoints[0])
   }
 

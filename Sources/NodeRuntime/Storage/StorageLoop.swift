@@ -64,6 +64,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
     self.mailbox = mailbox
     self.logger = logger
     self.shard = shard
+    listener.onTrouble = { logger.warning("\($0)") }
     onBound(listener.endpoints)
   }
 

@@ -4,7 +4,6 @@ import Testing
 /// A socket that speaks no ZeroMQ by itself: what it sends is what the test says, byte for byte.
 final class RawPeer {
   private let descriptor: Int32
-  private var received: [UInt8] = []
   /// Of one `receive`; silence for so long counts as "nothing".
   private static let patience = timeval(tv_sec: 3, tv_usec: 0)
 
@@ -81,14 +80,16 @@ final class RawPeer {
 
   /// - Returns: nil when the other side has closed, or stays silent.
   private func receive(_ count: Int) -> [UInt8]? {
-    var buffer = [UInt8](repeating: 0, count: 64 << 10)
-    while received.count < count {
-      let got = recv(descriptor, &buffer, buffer.count, 0)
+    var received = [UInt8](repeating: 0, count: count)
+    var place = 0
+    while place < count {
+      let got = received.withUnsafeMutableBytes {
+        recv(descriptor, $0.baseAddress! + place, count - place, 0)
+      }
       if got <= 0 { return nil }
-      received += buffer[..<got]
+      place += got
     }
-    defer { received.removeFirst(count) }
-    return Array(received[..<count])
+    return received
   }
 
   /// Whether the other side has closed, rather than being silent for the time a receive waits.
