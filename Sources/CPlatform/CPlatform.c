@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -145,4 +146,9 @@ const char *cb_error_text(int code) {
 void cb_give_back_memory(void) {
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
+int cb_clock_is_synchronised(void) {
+  struct timex facts = {0};
+  return adjtimex(&facts) >= 0 && (facts.status & STA_UNSYNC) == 0;
 }

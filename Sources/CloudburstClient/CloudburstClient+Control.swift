@@ -16,31 +16,6 @@ extension CloudburstClient {
     ClusterStatus(try await control { $0.getStatus = .init() }.status)
   }
 
-  /// Lines that functions and executors wrote, oldest first.
-  ///
-  /// - Parameters:
-  ///   - function: only of this function.
-  ///   - requestID: only of this request: an error's or a future's id.
-  ///   - last: at most so many, the newest.
-  ///   - position: only lines after this one, as a page before said; 0 is from the start.
-  public func logs(
-    function: String? = nil, requestID: String? = nil, last: Int = 200, after position: UInt64 = 0
-  ) async throws -> LogPage {
-    var request = Cloudburst_Control_GetLogs()
-    request.function = function ?? ""
-    if let requestID {
-      guard let id = InvocationID(requestID) else {
-        throw CloudburstError(
-          .usage, "\(requestID) is not a request id: it has 32 hexadecimal digits")
-      }
-      request.invocation = id.wireData
-    }
-    request.linesMax = UInt32(clamping: last)
-    request.after = position
-    let answer = try await control { $0.getLogs = request }
-    return LogPage(lines: answer.logs.lines.map(LogLine.init), position: answer.logs.last)
-  }
-
   /// Ends the cluster in order: calls in flight finish, writes are synced. Local clusters only.
   public func shutdown() async throws {
     _ = try await control(isIdempotent: false) { $0.shutdown = .init() }

@@ -35,9 +35,38 @@ public struct ClusterStatus: Hashable, Sendable {
     public let state: String
     /// What it runs now; nil when it is not busy.
     public let function: String?
+    /// How long that has been there.
+    public let runningFor: Duration?
     /// How many calls it has run.
     public let calls: UInt64
     public let processID: Int
+    public let node: String
+    /// Processes in a row that ended before they could take calls.
+    public let failedStarts: Int
+  }
+
+  /// A compute node: executors and the cache they share.
+  public struct Node: Hashable, Sendable {
+    public let name: String
+    public let processID: Int
+    public let executorsWanted: Int
+    public let executorRestarts: UInt64
+    public let cachedKeys: UInt64
+    public let cachedBytes: UInt64
+    /// What the cache may hold of small values; large ones are files beside them.
+    public let cacheBytesMax: UInt64
+    /// Written here, and not yet with the keys' owners.
+    public let dirtyBytes: UInt64
+    public let sharedMemoryFolder: String?
+  }
+
+  /// Something that is not as it should be.
+  public struct Trouble: Hashable, Sendable {
+    public let isError: Bool
+    /// The node, executor or process.
+    public let place: String
+    public let message: String
+    public let hint: String?
   }
 
   public struct Process: Hashable, Sendable {
@@ -58,6 +87,9 @@ public struct ClusterStatus: Hashable, Sendable {
   /// Nil when everything is in memory only.
   public let dataFolder: String?
   public let uptime: Duration
+  /// The worst first.
+  public let troubles: [Trouble]
+  public let nodes: [Node]
   public let executors: [Executor]
   public let processes: [Process]
   public let functions: Int
@@ -66,6 +98,13 @@ public struct ClusterStatus: Hashable, Sendable {
   public let callsQueued: UInt64
   public let callsDone: UInt64
   public let callsFailed: UInt64
+  /// Attempts that were lost with their executor and made again.
+  public let callsRetried: UInt64
+  /// Refused because a queue was full.
+  public let callsOverloaded: UInt64
+  /// Calls that ended, failed ones included, over the last ten seconds.
+  public let callsPerSecond: Double
+  public let failuresPerSecond: Double
   public let executorRestarts: UInt64
   public let keys: UInt64
   public let storedBytes: UInt64
@@ -79,6 +118,8 @@ public struct ClusterStatus: Hashable, Sendable {
     writeLevel = status.writeLevel
     dataFolder = status.dataFolder.nilIfEmpty
     uptime = .milliseconds(Int64(clamping: status.uptimeMilliseconds))
+    troubles = status.troubles.map(Trouble.init)
+    nodes = status.nodes.map(Node.init)
     executors = status.executors.map(Executor.init)
     processes = status.processes.map(Process.init)
     functions = Int(status.functions)
@@ -87,6 +128,10 @@ public struct ClusterStatus: Hashable, Sendable {
     callsQueued = status.callsQueued
     callsDone = status.callsDone
     callsFailed = status.callsFailed
+    callsRetried = status.callsRetried
+    callsOverloaded = status.callsOverloaded
+    callsPerSecond = status.callsPerSecond
+    failuresPerSecond = status.failuresPerSecond
     executorRestarts = status.executorRestarts
     keys = status.keys
     storedBytes = status.storedBytes
@@ -99,7 +144,29 @@ extension ClusterStatus.Executor {
   init(_ status: Cloudburst_Control_ExecutorStatus) {
     self.init(
       id: status.id, state: status.state, function: status.function.nilIfEmpty,
-      calls: status.calls, processID: Int(status.processID))
+      runningFor: status.function.isEmpty
+        ? nil : .milliseconds(Int64(clamping: status.runningMilliseconds)),
+      calls: status.calls, processID: Int(status.processID), node: status.node,
+      failedStarts: Int(status.failedStarts))
+  }
+}
+
+extension ClusterStatus.Node {
+  init(_ status: Cloudburst_Control_NodeStatus) {
+    self.init(
+      name: status.name, processID: Int(status.processID),
+      executorsWanted: Int(status.executorsWanted), executorRestarts: status.executorRestarts,
+      cachedKeys: status.cachedKeys, cachedBytes: status.cachedBytes,
+      cacheBytesMax: status.cacheBytesMax, dirtyBytes: status.dirtyBytes,
+      sharedMemoryFolder: status.sharedFolder.nilIfEmpty)
+  }
+}
+
+extension ClusterStatus.Trouble {
+  init(_ trouble: Cloudburst_Control_Trouble) {
+    self.init(
+      isError: trouble.severity >= 4, place: trouble.place, message: trouble.message,
+      hint: trouble.hint.nilIfEmpty)
   }
 }
 
@@ -113,7 +180,7 @@ extension ClusterStatus.Process {
 
 /// A line of a function's log.
 public struct LogLine: Hashable, Sendable {
-  public enum Level: Int, Sendable { case trace, debug, info, warning, error }
+  public enum Level: Int, Sendable, CaseIterable { case trace, debug, info, warning, error }
 
   public let level: Level
   public let text: String
@@ -134,11 +201,4 @@ public struct LogLine: Hashable, Sendable {
     time = line.time
     source = line.source
   }
-}
-
-/// Some lines of the log, and where to go on.
-public struct LogPage: Hashable, Sendable {
-  public let lines: [LogLine]
-  /// Pass it to `logs(after:)` for what comes later.
-  public let position: UInt64
 }

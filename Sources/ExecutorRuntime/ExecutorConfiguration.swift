@@ -25,6 +25,8 @@ package enum ExecutorCommand: Equatable, Sendable {
   /// Load a bundle, describe it and end. `answer` is a file to write; `nil` is descriptor 3.
   case probe(path: String, answer: String?)
   case help
+  /// Print the platform's version, and the toolchain that bundles in Swift must be of.
+  case version
 
   package static let usage = """
     usage: cloudburst-executor --node NAME --number N --incarnation BASE36 --cluster HEX
@@ -41,6 +43,10 @@ package enum ExecutorCommand: Equatable, Sendable {
   package init(arguments: [String]) throws(Failure) {
     if arguments.contains("--help") || arguments.contains("-h") {
       self = .help
+      return
+    }
+    if arguments == ["--version"] {
+      self = .version
       return
     }
     var options = try Self.options(arguments)

@@ -2,6 +2,7 @@ import CPlatform
 import ClusterModel
 import Glibc
 import Platform
+import PluginHost
 import WireProtocol
 import ZeroMQ
 
@@ -15,6 +16,9 @@ package enum ExecutorProgram {
       switch try ExecutorCommand(arguments: arguments) {
       case .help:
         write(ExecutorCommand.usage, to: STDOUT_FILENO)
+        return 0
+      case .version:
+        write("\(PlatformVersion.text)\n\(BundleStamp.hostToolchain)\n", to: STDOUT_FILENO)
         return 0
       case .probe(let path, let answer):
         prepareOutput()

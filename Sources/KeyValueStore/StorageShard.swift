@@ -83,6 +83,8 @@ package struct StorageShard {
     package var subscriptions = 0
     /// Requests that wait for the log.
     package var acknowledgementsWaiting = 0
+    /// Why the log takes no writes; nil while it does.
+    package var logTrouble: String?
   }
 
   package let configuration: Configuration
@@ -111,7 +113,7 @@ package struct StorageShard {
       keys: table.liveCount, storedBytes: table.byteCount,
       watches: peers.values.reduce(0) { $0 + $1.watches.count },
       subscriptions: peers.values.reduce(0) { $0 + $1.subscriptions.count },
-      acknowledgementsWaiting: waiting.count)
+      acknowledgementsWaiting: waiting.count, logTrouble: logTrouble?.reason)
   }
 
   /// The latest stamp given out or accepted: for those who connect, whose clocks go on from there.

@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 
 /// Time since boot that never jumps: for deadlines, timers and durations in one machine.
@@ -18,4 +19,6 @@ package enum WallClock {
     clock_gettime(CLOCK_REALTIME, &time)
     return UInt64(time.tv_sec) &* 1000 &+ UInt64(time.tv_nsec) / 1_000_000
   }
+  /// Whether the kernel says that a time service keeps it.
+  package static var isSynchronised: Bool { cb_clock_is_synchronised() != 0 }
 }

@@ -7,6 +7,8 @@ extension Scheduler {
     package var isBusy: Bool
     /// What it runs now, or empty.
     package var function: String
+    /// When that was handed over, in `Moment`'s nanoseconds; nil while it runs nothing.
+    package var since: UInt64?
     package var callsDone: UInt64
   }
 
@@ -18,6 +20,7 @@ extension Scheduler {
         executor: executors.id(at: index), processID: entry.processID,
         isBusy: !entry.outstanding.isEmpty || entry.state != .attached,
         function: entry.outstanding.first.map { flights[$0].title } ?? "",
+        since: entry.outstanding.first.map { flights[$0].dispatchedAt },
         callsDone: entry.callsDone)
     }.sorted { $0.executor < $1.executor }
   }

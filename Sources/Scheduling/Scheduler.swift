@@ -92,6 +92,7 @@ package struct Scheduler: Sendable {
     package var failed: UInt64 = 0
     package var retried: UInt64 = 0
     package var overloaded: UInt64 = 0
+    package var ended: UInt64 { done + failed }
   }
 
   package init(

@@ -39,14 +39,18 @@ package struct CacheError: Error, Equatable, Sendable, CustomStringConvertible {
 
   package var description: String { "\(call): \(detail) while \(doing)" }
 
+  /// What to do where shared memory is small.
+  package static let roomHint =
+    "free or enlarge it (df -h /dev/shm; in a container --shm-size=256m), or let CLOUDBURST_SHM "
+    + "name a folder on a larger tmpfs"
+
   /// As it reaches people: what happened, why, and what to do next.
   package var failure: Failure {
     switch code {
     case .noSpace:
       Failure(
         .storageFailed, "no room in shared memory for the node's cache: \(description)",
-        hint: "Free or enlarge it (df -h /dev/shm; in a container --shm-size=256m), or name "
-          + "another folder with --shm-folder.")
+        hint: Self.roomHint)
     case .full: Failure(.overloaded, "the node's cache is full: \(description)")
     case .tooManyReaders:
       Failure(.overloaded, "too many executors read the node's cache: \(description)")

@@ -43,27 +43,57 @@ package struct LogRing: Sendable {
   package struct Query: Equatable, Sendable {
     package var function = ""
     package var invocation: InvocationID?
-    /// The newest so many of those that match.
+    /// As a line's level: lower ones are left out.
+    package var levelMin: UInt32 = 0
     package var linesMax = 200
-    /// Only lines numbered above this.
-    package var after: UInt64 = 0
+    /// Only lines numbered above this, the oldest first; nil: the newest there are.
+    package var after: UInt64?
 
     package init() {}
+
+    func matches(_ line: LogLines.Line) -> Bool {
+      line.level >= levelMin && (function.isEmpty || line.function == function)
+        && (invocation == nil || line.invocation == invocation)
+    }
   }
 
-  /// Oldest first.
-  package func lines(matching query: Query) -> [LogLines.Line] {
+  package struct Page: Equatable, Sendable {
+    /// Oldest first.
+    package var lines: [LogLines.Line] = []
+    /// Where to go on: `Query.after` for what comes next.
+    package var position: UInt64 = 0
+    /// Lines after `Query.after` that are dropped already, whatever they were.
+    package var lostCount: UInt64 = 0
+  }
+
+  package func page(matching query: Query) -> Page {
+    guard let after = query.after else { return newest(query) }
+    var page = Page()
+    // A position beyond the newest line is another life's.
+    var number = min(after, last)
+    if number + 1 < oldest {
+      page.lostCount = oldest - number - 1
+      number = oldest - 1
+    }
+    while number < last, page.lines.count < query.linesMax {
+      number += 1
+      if let line = lines[Int(number % UInt64(linesMax))], query.matches(line) {
+        page.lines.append(line)
+      }
+    }
+    page.position = number
+    return page
+  }
+
+  private func newest(_ query: Query) -> Page {
     var found: [LogLines.Line] = []
     var number = last
-    while number >= max(oldest, query.after + 1), found.count < query.linesMax {
-      if let line = lines[Int(number % UInt64(linesMax))],
-        query.function.isEmpty || line.function == query.function,
-        query.invocation == nil || line.invocation == query.invocation
-      {
+    while number >= oldest, found.count < query.linesMax {
+      if let line = lines[Int(number % UInt64(linesMax))], query.matches(line) {
         found.append(line)
       }
       number -= 1
     }
-    return found.reversed()
+    return Page(lines: found.reversed(), position: last)
   }
 }

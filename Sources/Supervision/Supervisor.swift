@@ -165,8 +165,9 @@ package struct Supervisor {
     change(&slots[index])
   }
 
-  /// For status: every slot's executor, its state's name and process id.
-  package var executors: [(id: ExecutorID, isRunning: Bool, processID: UInt32)] {
-    slots.map { ($0.id, $0.state == .running, $0.processID) }
+  /// For status: every slot's executor; `failedStarts` are processes in a row that ended before
+  /// their hello.
+  package var executors: [(id: ExecutorID, isRunning: Bool, processID: UInt32, failedStarts: Int)] {
+    slots.map { ($0.id, $0.state == .running, $0.processID, $0.earlyDeaths) }
   }
 }

@@ -21,7 +21,7 @@ struct CBCtl: AsyncParsableCommand {
     version: PlatformVersion.text,
     subcommands: [
       Dev.self, New.self, Upload.self, Functions.self, Call.self, ResultCommand.self, KV.self,
-      DAGs.self, Status.self, Logs.self, Completions.self,
+      DAGs.self, Status.self, Logs.self, Doctor.self, Completions.self,
     ])
 
   static func main() async {
@@ -30,8 +30,7 @@ struct CBCtl: AsyncParsableCommand {
     let wantsJSON = OutputFormat.isJSON(in: words)
     do {
       let command = try parseAsRoot(words)
-      try await run(command)
-      Glibc.exit(0)
+      Glibc.exit(try await run(command))
     } catch let error as Failure {
       Glibc.exit(report(error, asJSON: wantsJSON))
     } catch {
@@ -39,15 +38,20 @@ struct CBCtl: AsyncParsableCommand {
     }
   }
 
-  private static func run(_ command: ParsableCommand) async throws {
+  /// - Returns: the exit code.
+  private static func run(_ command: ParsableCommand) async throws -> Int32 {
     switch command {
     case let command as any ClusterCommand: try await command.runPrinting()
-    case let command as any LocalCommand: try await command.runLocally().write(command.format)
+    case let command as any LocalCommand:
+      let output = try await command.runLocally()
+      output.write(command.format)
+      return output.exitCode
     case var command as any AsyncParsableCommand: try await command.run()
     default:
       var command = command
       try command.run()
     }
+    return 0
   }
 
   private static func report(_ failure: Failure, asJSON: Bool) -> Int32 {

@@ -23,11 +23,14 @@ struct ClusterOptions: ParsableArguments {
     return environment.isEmpty ? CloudburstClient.defaultEndpoint : environment
   }
 
-  func connect() async throws -> CloudburstClient {
+  /// - Parameter longRunning: `--timeout` then ends the command, not its single requests.
+  func connect(longRunning: Bool = false) async throws -> CloudburstClient {
     var configuration = ClientConfiguration()
     configuration.name = "cbctl"
     if let limit = timeout?.duration {
       configuration.connectTimeLimit = min(limit, configuration.connectTimeLimit)
+    }
+    if let limit = timeout?.duration, !longRunning {
       configuration.callTimeLimit = limit
       configuration.requestTimeLimit = limit
     }

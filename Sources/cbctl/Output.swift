@@ -27,6 +27,8 @@ struct Output {
   var raw: [UInt8]?
   /// For standard error.
   var notes: [String] = []
+  /// What the program ends with: 0 unless the data itself says that something is wrong.
+  var exitCode: Int32 = 0
 
   init(json: AnyValue, text: String) {
     self.json = json
@@ -70,6 +72,8 @@ extension AnyValue {
 enum StandardOutput {
   static func write(_ text: String) { write(Array(text.utf8)) }
   static func write(_ bytes: [UInt8]) { writeAll(bytes, to: 1) }
+  /// Writes, for a stream. - Returns: whether there is still a reader.
+  static func isTaking(_ text: String) -> Bool { writeAll(Array(text.utf8), to: 1) }
   static var isTerminal: Bool { isatty(1) == 1 }
 }
 
@@ -79,16 +83,20 @@ enum StandardError {
 }
 
 /// A reader that has gone away is no error of ours: the rest is dropped.
-private func writeAll(_ bytes: [UInt8], to descriptor: Int32) {
+///
+/// - Returns: whether all of it was taken.
+@discardableResult
+private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
   var rest = bytes[...]
   while !rest.isEmpty {
     let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
     if written < 0 {
       if errno == EINTR { continue }
-      return
+      return false
     }
     rest = rest.dropFirst(written)
   }
+  return true
 }
 
 /// Columns as wide as their longest cell.

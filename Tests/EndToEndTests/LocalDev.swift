@@ -83,4 +83,11 @@ final class LocalDev: Sendable {
       Workbench.programs + "/cbctl", arguments, in: scratch.path,
       environment: ["TMPDIR": scratch.path, "CLOUDBURST_ENDPOINT": endpoint], input: input)
   }
+
+  /// A command that goes on while the test does.
+  func launch(_ arguments: String...) throws -> LiveProcess {
+    try LiveProcess(
+      Workbench.programs + "/cbctl", arguments,
+      environment: ["TMPDIR": scratch.path, "CLOUDBURST_ENDPOINT": endpoint])
+  }
 }

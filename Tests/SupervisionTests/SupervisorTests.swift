@@ -318,7 +318,7 @@ private func losses(_ effects: [Supervisor.Effect]) -> [ExecutorLost] {
     #expect(driver.supervisor.logs.last == LineBudget.burst)
     driver.now += LineBudget.noteInterval
     _ = driver.step(.logged(id, [LogLines.Line()]))
-    let last = try #require(driver.supervisor.logs.lines(matching: .init()).last)
+    let last = try #require(driver.supervisor.logs.page(matching: .init()).lines.last)
     #expect(last.text.contains("4000 lines"))
   }
 }
@@ -334,7 +334,7 @@ private func losses(_ effects: [Supervisor.Effect]) -> [ExecutorLost] {
   @Test func theOldestLinesGoFirst() {
     var ring = LogRing(linesMax: 2)
     for text in ["a", "b", "c"] { ring.append(line(text)) }
-    #expect(ring.lines(matching: .init()).map(\.text) == ["b", "c"])
+    #expect(ring.page(matching: .init()).lines.map(\.text) == ["b", "c"])
     #expect(ring.last == 3)
   }
 
@@ -346,9 +346,9 @@ private func losses(_ effects: [Supervisor.Effect]) -> [ExecutorLost] {
     var query = LogRing.Query()
     query.function = "f"
     query.linesMax = 2
-    #expect(ring.lines(matching: query).map(\.text) == ["2", "4"])
+    #expect(ring.page(matching: query).lines.map(\.text) == ["2", "4"])
     query.after = 3
-    #expect(ring.lines(matching: query).map(\.text) == ["4"])
+    #expect(ring.page(matching: query).lines.map(\.text) == ["4"])
   }
 
   @Test func theBytesOfAllLinesAreBounded() {
@@ -356,7 +356,7 @@ private func losses(_ effects: [Supervisor.Effect]) -> [ExecutorLost] {
     for _ in 0..<1000 { ring.append(line(String(repeating: "x", count: 8000))) }
     var query = LogRing.Query()
     query.linesMax = 1000
-    let kept = ring.lines(matching: query)
+    let kept = ring.page(matching: query).lines
     #expect(kept.reduce(0) { $0 + $1.text.utf8.count } <= LogRing.bytesMax)
     #expect(kept.count > 100)
   }
@@ -364,6 +364,6 @@ private func losses(_ effects: [Supervisor.Effect]) -> [ExecutorLost] {
   @Test func longLinesAreCut() {
     var ring = LogRing(linesMax: 1)
     ring.append(line(String(repeating: "x", count: 20_000)))
-    #expect(ring.lines(matching: .init())[0].text.utf8.count <= LogRing.lineBytesMax + 3)
+    #expect(ring.page(matching: .init()).lines[0].text.utf8.count <= LogRing.lineBytesMax + 3)
   }
 }

@@ -21,6 +21,7 @@ int cb_close_on_exec_from(unsigned first_fd);
 int cb_pin_thread(pid_t thread, int cpu);    /* thread 0: the calling one */
 int cb_allowed_cpus(int *cpus, int cpus_max); /* how many the calling thread may run on */
 int cb_reserve_file(int fd, off_t bytes);    /* posix_fallocate with errno, EINTR retried */
+int cb_clock_is_synchronised(void);          /* whether a time service keeps the wall clock: 0 or 1 */
 int cb_random(void *bytes, size_t count);    /* getrandom, until all bytes are there */
 int cb_pipe(int fds[2]);                     /* close-on-exec */
 /* ppoll: waits at most `nanoseconds` (negative: for ever), so timers keep their resolution. */

@@ -525,6 +525,39 @@ package nonisolated struct Cloudburst_Control_Status: @unchecked Sendable {
     set {_uniqueStorage()._cachedBytes = newValue}
   }
 
+  package var nodes: [Cloudburst_Control_NodeStatus] {
+    get {_storage._nodes}
+    set {_uniqueStorage()._nodes = newValue}
+  }
+
+  /// What is not as it should be, the worst first.
+  package var troubles: [Cloudburst_Control_Trouble] {
+    get {_storage._troubles}
+    set {_uniqueStorage()._troubles = newValue}
+  }
+
+  package var callsRetried: UInt64 {
+    get {_storage._callsRetried}
+    set {_uniqueStorage()._callsRetried = newValue}
+  }
+
+  /// refused because a queue was full
+  package var callsOverloaded: UInt64 {
+    get {_storage._callsOverloaded}
+    set {_uniqueStorage()._callsOverloaded = newValue}
+  }
+
+  /// Calls that ended, and those of them that failed, over the last ten seconds.
+  package var callsPerSecond: Double {
+    get {_storage._callsPerSecond}
+    set {_uniqueStorage()._callsPerSecond = newValue}
+  }
+
+  package var failuresPerSecond: Double {
+    get {_storage._failuresPerSecond}
+    set {_uniqueStorage()._failuresPerSecond = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -548,6 +581,14 @@ package nonisolated struct Cloudburst_Control_ExecutorStatus: Sendable {
   package var calls: UInt64 = 0
 
   package var processID: UInt32 = 0
+
+  package var node: String = String()
+
+  /// how long `function` has been there
+  package var runningMilliseconds: UInt64 = 0
+
+  /// in a row: processes that ended before they could take calls
+  package var failedStarts: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -573,6 +614,56 @@ package nonisolated struct Cloudburst_Control_ProcessStatus: Sendable {
   package init() {}
 }
 
+package nonisolated struct Cloudburst_Control_NodeStatus: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var name: String = String()
+
+  package var processID: UInt32 = 0
+
+  package var executorsWanted: UInt32 = 0
+
+  package var executorRestarts: UInt64 = 0
+
+  package var cachedKeys: UInt64 = 0
+
+  package var cachedBytes: UInt64 = 0
+
+  /// small values; large ones are files beside them
+  package var cacheBytesMax: UInt64 = 0
+
+  /// written, and not yet with the keys' owners
+  package var dirtyBytes: UInt64 = 0
+
+  package var sharedFolder: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Cloudburst_Control_Trouble: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// as a log line's level: 3 warning, 4 error
+  package var severity: UInt32 = 0
+
+  /// the node, executor or process
+  package var place: String = String()
+
+  package var message: String = String()
+
+  package var hint: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 package nonisolated struct Cloudburst_Control_GetLogs: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -584,11 +675,37 @@ package nonisolated struct Cloudburst_Control_GetLogs: Sendable {
   /// only of this request
   package var invocation: Data = Data()
 
-  /// the newest so many; 0 is 200
+  /// 0 is 200
   package var linesMax: UInt32 = 0
 
-  /// only lines numbered above this
-  package var after: UInt64 = 0
+  /// Only lines after these, the oldest first; without positions the newest lines there are.
+  package var positions: [Cloudburst_Control_LogPosition] = []
+
+  /// Where there is no such line yet, the answer waits for one, but not longer than this.
+  package var waitMilliseconds: UInt32 = 0
+
+  /// Drawn by who follows: of its questions a node keeps the last one only.
+  package var follower: UInt64 = 0
+
+  /// as a line's level
+  package var levelMin: UInt32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// How far one node's log was read. Numbers begin with 1 in each life of the node's agent.
+package nonisolated struct Cloudburst_Control_LogPosition: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var node: String = String()
+
+  package var incarnation: UInt64 = 0
+
+  package var number: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -602,8 +719,10 @@ package nonisolated struct Cloudburst_Control_Logs: Sendable {
 
   package var lines: [Cloudburst_LogLines.Line] = []
 
-  /// the number of the newest line there is
-  package var last: UInt64 = 0
+  package var positions: [Cloudburst_Control_LogPosition] = []
+
+  /// dropped by the nodes before they could be read
+  package var linesLost: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1413,7 +1532,7 @@ nonisolated extension Cloudburst_Control_GetStatus: SwiftProtobuf.Message, Swift
 
 nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}software\0\u{1}available\0\u{3}write_level\0\u{3}data_folder\0\u{3}uptime_milliseconds\0\u{1}executors\0\u{1}functions\0\u{1}dags\0\u{3}calls_running\0\u{3}calls_queued\0\u{3}calls_done\0\u{3}calls_failed\0\u{3}executor_restarts\0\u{1}processes\0\u{1}keys\0\u{3}stored_bytes\0\u{3}cached_keys\0\u{3}cached_bytes\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}software\0\u{1}available\0\u{3}write_level\0\u{3}data_folder\0\u{3}uptime_milliseconds\0\u{1}executors\0\u{1}functions\0\u{1}dags\0\u{3}calls_running\0\u{3}calls_queued\0\u{3}calls_done\0\u{3}calls_failed\0\u{3}executor_restarts\0\u{1}processes\0\u{1}keys\0\u{3}stored_bytes\0\u{3}cached_keys\0\u{3}cached_bytes\0\u{1}nodes\0\u{1}troubles\0\u{3}calls_retried\0\u{3}calls_overloaded\0\u{3}calls_per_second\0\u{3}failures_per_second\0")
 
   fileprivate class _StorageClass {
     var _cluster: UInt64 = 0
@@ -1435,6 +1554,12 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
     var _storedBytes: UInt64 = 0
     var _cachedKeys: UInt64 = 0
     var _cachedBytes: UInt64 = 0
+    var _nodes: [Cloudburst_Control_NodeStatus] = []
+    var _troubles: [Cloudburst_Control_Trouble] = []
+    var _callsRetried: UInt64 = 0
+    var _callsOverloaded: UInt64 = 0
+    var _callsPerSecond: Double = 0
+    var _failuresPerSecond: Double = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1464,6 +1589,12 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
       _storedBytes = source._storedBytes
       _cachedKeys = source._cachedKeys
       _cachedBytes = source._cachedBytes
+      _nodes = source._nodes
+      _troubles = source._troubles
+      _callsRetried = source._callsRetried
+      _callsOverloaded = source._callsOverloaded
+      _callsPerSecond = source._callsPerSecond
+      _failuresPerSecond = source._failuresPerSecond
     }
   }
 
@@ -1501,6 +1632,12 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
         case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._storedBytes) }()
         case 18: try { try decoder.decodeSingularUInt64Field(value: &_storage._cachedKeys) }()
         case 19: try { try decoder.decodeSingularUInt64Field(value: &_storage._cachedBytes) }()
+        case 20: try { try decoder.decodeRepeatedMessageField(value: &_storage._nodes) }()
+        case 21: try { try decoder.decodeRepeatedMessageField(value: &_storage._troubles) }()
+        case 22: try { try decoder.decodeSingularUInt64Field(value: &_storage._callsRetried) }()
+        case 23: try { try decoder.decodeSingularUInt64Field(value: &_storage._callsOverloaded) }()
+        case 24: try { try decoder.decodeSingularDoubleField(value: &_storage._callsPerSecond) }()
+        case 25: try { try decoder.decodeSingularDoubleField(value: &_storage._failuresPerSecond) }()
         default: break
         }
       }
@@ -1566,6 +1703,24 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
       if _storage._cachedBytes != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._cachedBytes, fieldNumber: 19)
       }
+      if !_storage._nodes.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._nodes, fieldNumber: 20)
+      }
+      if !_storage._troubles.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._troubles, fieldNumber: 21)
+      }
+      if _storage._callsRetried != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._callsRetried, fieldNumber: 22)
+      }
+      if _storage._callsOverloaded != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._callsOverloaded, fieldNumber: 23)
+      }
+      if _storage._callsPerSecond.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._callsPerSecond, fieldNumber: 24)
+      }
+      if _storage._failuresPerSecond.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._failuresPerSecond, fieldNumber: 25)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1594,6 +1749,12 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
         if _storage._storedBytes != rhs_storage._storedBytes {return false}
         if _storage._cachedKeys != rhs_storage._cachedKeys {return false}
         if _storage._cachedBytes != rhs_storage._cachedBytes {return false}
+        if _storage._nodes != rhs_storage._nodes {return false}
+        if _storage._troubles != rhs_storage._troubles {return false}
+        if _storage._callsRetried != rhs_storage._callsRetried {return false}
+        if _storage._callsOverloaded != rhs_storage._callsOverloaded {return false}
+        if _storage._callsPerSecond != rhs_storage._callsPerSecond {return false}
+        if _storage._failuresPerSecond != rhs_storage._failuresPerSecond {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -1605,7 +1766,7 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Cloudburst_Control_ExecutorStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ExecutorStatus"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}state\0\u{1}function\0\u{1}calls\0\u{3}process_id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}state\0\u{1}function\0\u{1}calls\0\u{3}process_id\0\u{1}node\0\u{3}running_milliseconds\0\u{3}failed_starts\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1618,6 +1779,9 @@ nonisolated extension Cloudburst_Control_ExecutorStatus: SwiftProtobuf.Message, 
       case 3: try { try decoder.decodeSingularStringField(value: &self.function) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.calls) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.processID) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.node) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.runningMilliseconds) }()
+      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.failedStarts) }()
       default: break
       }
     }
@@ -1639,6 +1803,15 @@ nonisolated extension Cloudburst_Control_ExecutorStatus: SwiftProtobuf.Message, 
     if self.processID != 0 {
       try visitor.visitSingularUInt32Field(value: self.processID, fieldNumber: 5)
     }
+    if !self.node.isEmpty {
+      try visitor.visitSingularStringField(value: self.node, fieldNumber: 6)
+    }
+    if self.runningMilliseconds != 0 {
+      try visitor.visitSingularUInt64Field(value: self.runningMilliseconds, fieldNumber: 7)
+    }
+    if self.failedStarts != 0 {
+      try visitor.visitSingularUInt32Field(value: self.failedStarts, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1648,6 +1821,9 @@ nonisolated extension Cloudburst_Control_ExecutorStatus: SwiftProtobuf.Message, 
     if lhs.function != rhs.function {return false}
     if lhs.calls != rhs.calls {return false}
     if lhs.processID != rhs.processID {return false}
+    if lhs.node != rhs.node {return false}
+    if lhs.runningMilliseconds != rhs.runningMilliseconds {return false}
+    if lhs.failedStarts != rhs.failedStarts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1698,9 +1874,124 @@ nonisolated extension Cloudburst_Control_ProcessStatus: SwiftProtobuf.Message, S
   }
 }
 
+nonisolated extension Cloudburst_Control_NodeStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".NodeStatus"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}process_id\0\u{3}executors_wanted\0\u{3}executor_restarts\0\u{3}cached_keys\0\u{3}cached_bytes\0\u{3}cache_bytes_max\0\u{3}dirty_bytes\0\u{3}shared_folder\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.processID) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.executorsWanted) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.executorRestarts) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.cachedKeys) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.cachedBytes) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.cacheBytesMax) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.dirtyBytes) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.sharedFolder) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.processID != 0 {
+      try visitor.visitSingularUInt32Field(value: self.processID, fieldNumber: 2)
+    }
+    if self.executorsWanted != 0 {
+      try visitor.visitSingularUInt32Field(value: self.executorsWanted, fieldNumber: 3)
+    }
+    if self.executorRestarts != 0 {
+      try visitor.visitSingularUInt64Field(value: self.executorRestarts, fieldNumber: 4)
+    }
+    if self.cachedKeys != 0 {
+      try visitor.visitSingularUInt64Field(value: self.cachedKeys, fieldNumber: 5)
+    }
+    if self.cachedBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.cachedBytes, fieldNumber: 6)
+    }
+    if self.cacheBytesMax != 0 {
+      try visitor.visitSingularUInt64Field(value: self.cacheBytesMax, fieldNumber: 7)
+    }
+    if self.dirtyBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.dirtyBytes, fieldNumber: 8)
+    }
+    if !self.sharedFolder.isEmpty {
+      try visitor.visitSingularStringField(value: self.sharedFolder, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_Control_NodeStatus, rhs: Cloudburst_Control_NodeStatus) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.processID != rhs.processID {return false}
+    if lhs.executorsWanted != rhs.executorsWanted {return false}
+    if lhs.executorRestarts != rhs.executorRestarts {return false}
+    if lhs.cachedKeys != rhs.cachedKeys {return false}
+    if lhs.cachedBytes != rhs.cachedBytes {return false}
+    if lhs.cacheBytesMax != rhs.cacheBytesMax {return false}
+    if lhs.dirtyBytes != rhs.dirtyBytes {return false}
+    if lhs.sharedFolder != rhs.sharedFolder {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_Control_Trouble: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Trouble"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}severity\0\u{1}place\0\u{1}message\0\u{1}hint\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.severity) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.place) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.message) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.hint) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.severity != 0 {
+      try visitor.visitSingularUInt32Field(value: self.severity, fieldNumber: 1)
+    }
+    if !self.place.isEmpty {
+      try visitor.visitSingularStringField(value: self.place, fieldNumber: 2)
+    }
+    if !self.message.isEmpty {
+      try visitor.visitSingularStringField(value: self.message, fieldNumber: 3)
+    }
+    if !self.hint.isEmpty {
+      try visitor.visitSingularStringField(value: self.hint, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_Control_Trouble, rhs: Cloudburst_Control_Trouble) -> Bool {
+    if lhs.severity != rhs.severity {return false}
+    if lhs.place != rhs.place {return false}
+    if lhs.message != rhs.message {return false}
+    if lhs.hint != rhs.hint {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Cloudburst_Control_GetLogs: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GetLogs"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}function\0\u{1}invocation\0\u{3}lines_max\0\u{1}after\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}function\0\u{1}invocation\0\u{3}lines_max\0\u{4}\u{2}wait_milliseconds\0\u{1}follower\0\u{3}level_min\0\u{1}positions\0\u{c}\u{4}\u{1}")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1711,7 +2002,10 @@ nonisolated extension Cloudburst_Control_GetLogs: SwiftProtobuf.Message, SwiftPr
       case 1: try { try decoder.decodeSingularStringField(value: &self.function) }()
       case 2: try { try decoder.decodeSingularBytesField(value: &self.invocation) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.linesMax) }()
-      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.after) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.waitMilliseconds) }()
+      case 6: try { try decoder.decodeSingularFixed64Field(value: &self.follower) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.levelMin) }()
+      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.positions) }()
       default: break
       }
     }
@@ -1727,8 +2021,17 @@ nonisolated extension Cloudburst_Control_GetLogs: SwiftProtobuf.Message, SwiftPr
     if self.linesMax != 0 {
       try visitor.visitSingularUInt32Field(value: self.linesMax, fieldNumber: 3)
     }
-    if self.after != 0 {
-      try visitor.visitSingularUInt64Field(value: self.after, fieldNumber: 4)
+    if self.waitMilliseconds != 0 {
+      try visitor.visitSingularUInt32Field(value: self.waitMilliseconds, fieldNumber: 5)
+    }
+    if self.follower != 0 {
+      try visitor.visitSingularFixed64Field(value: self.follower, fieldNumber: 6)
+    }
+    if self.levelMin != 0 {
+      try visitor.visitSingularUInt32Field(value: self.levelMin, fieldNumber: 7)
+    }
+    if !self.positions.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.positions, fieldNumber: 8)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1737,7 +2040,50 @@ nonisolated extension Cloudburst_Control_GetLogs: SwiftProtobuf.Message, SwiftPr
     if lhs.function != rhs.function {return false}
     if lhs.invocation != rhs.invocation {return false}
     if lhs.linesMax != rhs.linesMax {return false}
-    if lhs.after != rhs.after {return false}
+    if lhs.positions != rhs.positions {return false}
+    if lhs.waitMilliseconds != rhs.waitMilliseconds {return false}
+    if lhs.follower != rhs.follower {return false}
+    if lhs.levelMin != rhs.levelMin {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_Control_LogPosition: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".LogPosition"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}incarnation\0\u{1}number\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.incarnation) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.node.isEmpty {
+      try visitor.visitSingularStringField(value: self.node, fieldNumber: 1)
+    }
+    if self.incarnation != 0 {
+      try visitor.visitSingularFixed64Field(value: self.incarnation, fieldNumber: 2)
+    }
+    if self.number != 0 {
+      try visitor.visitSingularUInt64Field(value: self.number, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_Control_LogPosition, rhs: Cloudburst_Control_LogPosition) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.incarnation != rhs.incarnation {return false}
+    if lhs.number != rhs.number {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1745,7 +2091,7 @@ nonisolated extension Cloudburst_Control_GetLogs: SwiftProtobuf.Message, SwiftPr
 
 nonisolated extension Cloudburst_Control_Logs: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Logs"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lines\0\u{1}last\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lines\0\u{4}\u{2}lines_lost\0\u{1}positions\0\u{c}\u{2}\u{1}")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1754,7 +2100,8 @@ nonisolated extension Cloudburst_Control_Logs: SwiftProtobuf.Message, SwiftProto
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.lines) }()
-      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.last) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.linesLost) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.positions) }()
       default: break
       }
     }
@@ -1764,15 +2111,19 @@ nonisolated extension Cloudburst_Control_Logs: SwiftProtobuf.Message, SwiftProto
     if !self.lines.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.lines, fieldNumber: 1)
     }
-    if self.last != 0 {
-      try visitor.visitSingularUInt64Field(value: self.last, fieldNumber: 2)
+    if self.linesLost != 0 {
+      try visitor.visitSingularUInt64Field(value: self.linesLost, fieldNumber: 3)
+    }
+    if !self.positions.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.positions, fieldNumber: 4)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Cloudburst_Control_Logs, rhs: Cloudburst_Control_Logs) -> Bool {
     if lhs.lines != rhs.lines {return false}
-    if lhs.last != rhs.last {return false}
+    if lhs.positions != rhs.positions {return false}
+    if lhs.linesLost != rhs.linesLost {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -186,8 +186,7 @@ extension CacheLoop {
     var response = ControlResponse()
     switch (try? ControlRequest(serializedBytes: Array(frame.body)))?.request {
     case .getStatus:
-      response.status.cachedKeys = UInt64(core.statistics.keys)
-      response.status.cachedBytes = UInt64(core.statistics.bytes)
+      response.status = status()
     default:
       response = ControlResponse(
         Failure(.badRequest, "a node's cache does not know this control request"))

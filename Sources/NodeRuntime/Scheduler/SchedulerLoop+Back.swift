@@ -49,6 +49,7 @@ extension SchedulerLoop {
       let node = NodeID(hello.name)
       supervisors[node] = Agent(peer: peer, incarnation: hello.incarnation)
       try back.welcome(peer, welcome())
+      try endFollowing()
       return try noteAgent(of: node, hello.incarnation)
     case .client, .scheduler, .storage: break
     }
@@ -81,7 +82,8 @@ extension SchedulerLoop {
       }
       try step(.result(result, number: frame.header.number, from: id))
     case .refusal:
-      guard let id = executorsByPeer[peer], let message = try? FailureMessage.decode(frame.body) else {
+      guard let id = executorsByPeer[peer], let message = try? FailureMessage.decode(frame.body)
+      else {
         return
       }
       try step(.refused(message.failure, number: frame.header.number, by: id))

@@ -22,6 +22,46 @@ extension SchedulerLoop {
     var missing: Set<Source>
     var answer: ControlResponse
     let deadline: UInt64
+    /// Lines of any node are the answer; without any it takes until the deadline.
+    var isFollowing = false
+
+    mutating func take(_ part: ControlResponse) {
+      switch part.response {
+      case .status(let status): answer.status.add(status)
+      case .logs(let logs):
+        answer.logs.add(logs)
+        // Nodes without news answer later, to nobody: the follower's next question replaces theirs.
+        if isFollowing, !logs.lines.isEmpty || logs.linesLost > 0 || missing.isEmpty {
+          isFollowing = false
+          missing = []
+        }
+      default:
+        // Of log lines only a refusal is told: followers that ask again at once would never rest.
+        guard part.hasFailure, case .logs = answer.response else { return }
+        answer = part
+        isFollowing = false
+        missing = []
+      }
+    }
+
+    /// Of a status only: a part that cannot be asked, or says nothing.
+    mutating func noteAbsent(_ source: Source, _ name: String) {
+      guard case .status = answer.response else { return }
+      let trouble: Cloudburst_Control_Trouble
+      switch source {
+      case .storage:
+        trouble = .init(
+          .error, at: "storage", "the store does not answer: calls that read or write state wait",
+          hint: "see whether its process runs, and what it logged")
+      case .member:
+        trouble = .init(
+          .error, at: name, "the node does not answer; its executors take no calls",
+          hint: "see whether its process runs, and what it logged")
+      }
+      var part = Cloudburst_Control_Status()
+      if !answer.status.troubles.contains(trouble) { part.troubles = [trouble] }
+      answer.status.add(part)
+    }
   }
 
   /// Questions passed on at a time; one more is answered `OVERLOADED`.
@@ -76,12 +116,15 @@ extension SchedulerLoop {
     answer.logs = .init()
     var request = ControlRequest()
     request.getLogs = query
-    try ask(request, storage: false, agents: [supervisors], for: (peer, number), answer)
+    let wait = min(.milliseconds(Int64(query.waitMilliseconds)), SupervisorLoop.logWaitMax)
+    try ask(
+      request, storage: false, agents: [supervisors], for: (peer, number), answer, waiting: wait)
   }
 
   private mutating func ask(
     _ request: ControlRequest, storage asksStorage: Bool, agents: [[NodeID: Agent]],
-    for asker: (peer: PeerID, number: UInt64), _ answer: ControlResponse
+    for asker: (peer: PeerID, number: UInt64), _ answer: ControlResponse,
+    waiting: Duration = .zero
   ) throws {
     guard gatherings.count < Self.gatheringsMax else {
       var failure = Failure(.overloaded, "\(gatherings.count) such questions are being asked")
@@ -90,33 +133,47 @@ extension SchedulerLoop {
     }
     lastGathering += 1
     let frame = try request.framed(number: lastGathering)
-    var missing: Set<Source> = []
-    if asksStorage, try storage.send(frame) == .sent { missing.insert(.storage) }
-    for agent in agents.flatMap(\.values) where try back.send(frame, to: agent.peer) {
-      missing.insert(.member(agent.peer))
-    }
-    let limit = configuration.statusTimeLimit.wholeNanoseconds
-    gatherings[lastGathering] = Gathering(
-      peer: asker.peer, number: asker.number, missing: missing, answer: answer,
+    let limit = (configuration.statusTimeLimit + waiting).wholeNanoseconds
+    var gathering = Gathering(
+      peer: asker.peer, number: asker.number, missing: [], answer: answer,
       deadline: MonotonicClock.now + limit)
+    gathering.isFollowing = waiting > .zero
+    if asksStorage {
+      let isSent = try storage.send(frame) == .sent
+      if isSent { gathering.missing.insert(.storage) } else { gathering.noteAbsent(.storage, "") }
+    }
+    for (node, agent) in agents.flatMap(\.self) {
+      if try back.send(frame, to: agent.peer) {
+        gathering.missing.insert(.member(agent.peer))
+      } else {
+        gathering.noteAbsent(.member(agent.peer), node.name)
+      }
+    }
+    gatherings[lastGathering] = gathering
     try finishIfComplete(lastGathering)
   }
 
   mutating func gather(_ frame: Frame, from source: Source) throws {
     let number = frame.header.number
     guard gatherings[number]?.missing.remove(source) != nil else { return }
-    if let part = try? ControlResponse(serializedBytes: Array(frame.body)), !part.hasFailure {
-      switch part.response {
-      case .status(let status): gatherings[number]?.answer.status.add(status)
-      case .logs(let logs): gatherings[number]?.answer.logs.add(logs)
-      default: break
-      }
+    if let part = try? ControlResponse(serializedBytes: Array(frame.body)) {
+      gatherings[number]?.take(part)
     }
     try finishIfComplete(number)
   }
 
+  /// A node that has come is asked, too, once they ask again.
+  mutating func endFollowing() throws {
+    for number in gatherings.filter({ $0.value.isFollowing }).keys.sorted() {
+      gatherings[number]?.isFollowing = false
+      gatherings[number]?.missing = []
+      try finishIfComplete(number)
+    }
+  }
+
   private mutating func finishIfComplete(_ number: UInt64) throws {
-    guard let gathering = gatherings[number], gathering.missing.isEmpty else { return }
+    guard let gathering = gatherings[number], gathering.missing.isEmpty, !gathering.isFollowing
+    else { return }
     gatherings[number] = nil
     try send(gathering.answer, number: gathering.number, to: gathering.peer)
   }
@@ -127,6 +184,12 @@ extension SchedulerLoop {
   mutating func endGatherings(at now: UInt64) throws {
     guard let first = gatheringDeadline, first <= now else { return }
     for number in gatherings.filter({ $0.value.deadline <= now }).keys.sorted() {
+      gatherings[number]?.isFollowing = false
+      for source in gatherings[number]?.missing ?? [] {
+        var name = ""
+        if case .member(let peer) = source { name = back.hello(of: peer)?.name ?? "\(peer)" }
+        gatherings[number]?.noteAbsent(source, name)
+      }
       gatherings[number]?.missing = []
       try finishIfComplete(number)
     }

@@ -55,6 +55,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
   /// Who asked for the cluster's end: told when the calls have ended.
   var shutdownAskers: [(peer: PeerID, number: UInt64)] = []
   let startedAt: UInt64
+  var rates = CallRates()
   private var effects: [Scheduler.Effect] = []
   private var isToldToStop = false
   private(set) var isDrained = false
@@ -148,6 +149,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     try takeFromFront()
     try takeFromStorage()
     let now = MonotonicClock.now
+    rates.note(now: now, ended: core.counts.ended, failed: core.counts.failed)
     if let due = core.nextDeadline, due <= now { try step(.timeReached) }
     try endGatherings(at: now)
     try front.tend(now: now)

@@ -29,12 +29,20 @@ extension StorageLoop {
     status.storedBytes = UInt64(statistics.storedBytes)
     status.writeLevel = "\(configuration.defaultLevel)"
     status.dataFolder = configuration.dataFolder ?? ""
-    var process = Cloudburst_Control_ProcessStatus()
-    process.role = "storage"
-    process.name = configuration.incarnation.description
-    process.processID = UInt32(currentProcessID())
-    process.endpoint = listener.endpoints[0]
-    status.processes = [process]
+    status.processes = [
+      .own(
+        role: "storage", name: configuration.incarnation.description,
+        endpoint: listener.endpoints[0])
+    ]
+    if let reason = statistics.logTrouble {
+      let folder = configuration.dataFolder ?? ""
+      status.troubles = [
+        .init(
+          .error, at: "storage", "durable writes are refused, the log takes none: \(reason)",
+          hint: "make room where \(folder) is (df -h \(folder)): it is tried again every "
+            + "\(configuration.limits.logRetryInterval)")
+      ]
+    }
     return status
   }
 }

@@ -11,55 +11,51 @@ extension SupervisorLoop {
   mutating func answerControl(_ frame: Frame) throws {
     var response = ControlResponse()
     switch (try? ControlRequest(serializedBytes: Array(frame.body)))?.request {
-    case .getLogs(let query): response.logs = logs(query)
+    case .getLogs(let query): return try answerLogs(query, number: frame.header.number)
     case .getStatus: response.status = status()
     default:
       response = ControlResponse(
         Failure(.badRequest, "a supervisor does not know this control request"))
     }
-    var writer = ProtobufWriter()
-    FrameHeader(kind: .controlResponse, number: frame.header.number).write(to: &writer)
-    let body: [UInt8] = try response.serializedBytes()
-    writer.raw(body)
-    try tellScheduler(writer.bytes)
+    try send(response, number: frame.header.number)
   }
 
-  private func logs(_ wanted: Cloudburst_Control_GetLogs) -> Cloudburst_Control_Logs {
-    var query = LogRing.Query()
-    query.function = wanted.function
-    query.invocation = InvocationID(wireData: wanted.invocation)
-    if wanted.linesMax > 0 { query.linesMax = Int(min(wanted.linesMax, 10_000)) }
-    query.after = wanted.after
-    var logs = Cloudburst_Control_Logs()
-    logs.last = core.logs.last
-    logs.lines = core.logs.lines(matching: query).map { line in
-      var message = Cloudburst_LogLines.Line()
-      message.level = line.level
-      message.text = line.text
-      message.invocation = line.invocation.wireData
-      message.function = line.function
-      message.time = line.time
-      message.source = line.source
-      return message
-    }
-    return logs
+  mutating func send(_ response: ControlResponse, number: UInt64) throws {
+    var writer = ProtobufWriter()
+    FrameHeader(kind: .controlResponse, number: number).write(to: &writer)
+    let body: [UInt8] = try response.serializedBytes()
+    writer.raw(body)
+    // An answer that cannot go now is worth nothing later: whoever asked asks again.
+    _ = try scheduler.send(writer.bytes)
   }
 
   private func status() -> Cloudburst_Control_Status {
     var status = Cloudburst_Control_Status()
     status.executorRestarts = core.restarts
-    var process = Cloudburst_Control_ProcessStatus()
-    process.role = "node"
-    process.name = configuration.node.name
-    process.processID = UInt32(currentProcessID())
-    process.endpoint = listener.endpoints[0]
-    status.processes = [process]
-    status.executors = core.executors.map { executor in
+    var node = Cloudburst_Control_NodeStatus()
+    node.name = configuration.node.name
+    node.processID = UInt32(currentProcessID())
+    node.executorsWanted = UInt32(configuration.executors)
+    node.executorRestarts = core.restarts
+    status.nodes = [node]
+    status.processes = [
+      .own(role: "node", name: configuration.node.name, endpoint: listener.endpoints[0])
+    ]
+    for executor in core.executors {
       var message = Cloudburst_Control_ExecutorStatus()
       message.id = executor.id.description
+      message.node = configuration.node.name
       message.state = executor.isRunning ? "idle" : "starting"
       message.processID = executor.processID
-      return message
+      message.failedStarts = UInt32(executor.failedStarts)
+      status.executors.append(message)
+      if executor.failedStarts > 0 {
+        status.troubles.append(
+          .init(
+            .error, at: "\(executor.id.node)/\(executor.id.number)",
+            "ended \(executor.failedStarts) times in a row before it could take calls",
+            hint: "cbctl logs; cbctl doctor"))
+      }
     }
     return status
   }

@@ -36,6 +36,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
   static let undeliveredMax = 1024
   static let framesPerTurnMax = 256
   var isStopping = false
+  var followers = LogFollowers()
   let readBuffer: UnsafeMutableRawBufferPointer
 
   /// What the loop tells its owner, on the loop's thread.
@@ -92,7 +93,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     while !(isStopping && children.isEmpty && probes.isEmpty) {
       let deadlines = [
         wakeUpAt, listener.deadline, scheduler.deadline, storage.deadline, probeDeadline,
-        memoryDue, fetches.values.map(\.deadline).min(),
+        memoryDue, followers.deadline, fetches.values.map(\.deadline).min(),
       ]
       _ = try poller.wait(until: deadlines.compactMap { $0 }.min())
       try turn(now: MonotonicClock.now)
@@ -113,6 +114,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     try takeFromChildren()
     try takeFromProbes(now: now)
     if let due = memoryDue, due <= now { try watchMemory(now: now) }
+    try answerFollowers(now: now)
     if let at = wakeUpAt, at <= now {
       wakeUpAt = nil
       try step(.timer)

@@ -51,6 +51,8 @@ struct Flight {
   var deadline: UInt64 = 0
   /// Of the current dispatch; pairs the executor's answer with it.
   var dispatchNumber: UInt64 = 0
+  /// When the current dispatch left, in `Moment`'s nanoseconds.
+  var dispatchedAt: UInt64 = 0
   /// Counts every dispatch: a late answer to an earlier one is told apart by it.
   var attempt: UInt16 = 0
   /// Counts what the retry policy counts: attempts that ran and were lost.

@@ -91,6 +91,7 @@ extension Flight {
     stage = .running(at: place)
     ranOn = executor
     dispatchNumber = number
+    dispatchedAt = now
     attempt &+= 1
     earlyRelease = nil
     header.attempt = attempt

@@ -170,16 +170,3 @@ struct KVWatch: ClusterCommand {
     ]).jsonText
   }
 }
-
-/// Ends `body` quietly when the limit comes first.
-private func withTimeLimit(
-  _ limit: Duration?, _ body: @escaping @Sendable () async throws -> Void
-) async throws {
-  guard let limit else { return try await body() }
-  try await withThrowingTaskGroup(of: Void.self) { group in
-    group.addTask { try await body() }
-    group.addTask { try await Task.sleep(for: limit) }
-    try await group.next()
-    group.cancelAll()
-  }
-}

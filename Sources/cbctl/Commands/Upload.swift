@@ -121,7 +121,7 @@ enum Subprocess {
     return lines
   }
 
-  private static func searchPath(_ program: String) -> String? {
+  static func searchPath(_ program: String) -> String? {
     let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
     return path.split(separator: ":").map { "\($0)/\(program)" }
       .first { access($0, X_OK) == 0 }
