@@ -69,11 +69,18 @@ extension CloudburstClient {
     }.uploadState
     if state.complete { return UploadReport(state.result, isUnchanged: true) }
     try await send(bytes, digest, present: state.present, progress)
-    // The cluster loads it in a spare executor first, which takes as long as its set-up does.
-    let answer = try await control(within: configuration.callTimeLimit) {
-      $0.uploadCommit.digest = digest
+    do {
+      // The cluster loads it in a spare executor first, which takes as long as its set-up does.
+      let answer = try await control(within: configuration.callTimeLimit) {
+        $0.uploadCommit.digest = digest
+      }
+      return UploadReport(answer.uploadResult, isUnchanged: false)
+    } catch let error as CloudburstError where error.code == .bundleInvalid {
+      // The cluster knows the file by its digest only.
+      var failure = error.failure
+      failure.message = "\(name): \(failure.message)"
+      throw CloudburstError(failure)
     }
-    return UploadReport(answer.uploadResult, isUnchanged: false)
   }
 
   private func send(

@@ -154,6 +154,7 @@ package struct Scheduler: Sendable {
       var earliest = wakes.earliest
       earliest.lower(to: stores.earliestResend)
       earliest.lower(to: changes.probeDeadline)
+      earliest.lower(to: uploadDeadline)
       for index in executors.entries.indices where executors.entries[index].isLive {
         switch executors.entries[index].state {
         case .paused(let time), .condemned(_, let time): earliest.lower(to: time)
@@ -173,6 +174,7 @@ package struct Scheduler: Sendable {
     wakeExecutors(at: now, into: &effects)
     resendDue(at: now, into: &effects)
     endOverdueProbe(at: now, into: &effects)
+    endQuietUploads(at: now, into: &effects)
     if case .stopping(let time) = phase, time <= now.nanoseconds {
       abandonAll(at: now, into: &effects)
     }

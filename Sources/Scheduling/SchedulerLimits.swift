@@ -33,8 +33,12 @@ package struct SchedulerLimits: Equatable, Sendable {
   package var intentPageSize = 64
   /// A larger bundle is refused with `BUNDLE_INVALID`.
   package var bundleBytesMax = 256 << 20
-  /// Uploads that have begun and not ended; the one that was quiet longest is forgotten.
+  /// Uploads that have begun and not ended; the one that was quiet longest makes room, and its
+  /// bytes are deleted.
   package var openUploadsMax = 32
+  /// An upload that was begun, or interrupted, can be gone on with for this long; then its bytes are
+  /// deleted.
+  package var quietUploadTimeLimit = Duration.seconds(600)
   /// Chunks on their way into the store; beyond them an upload is answered `OVERLOADED`.
   package var chunkBytesInFlightMax = 64 << 20
   /// How long a spare executor may take to load a new bundle and describe it.

@@ -217,6 +217,55 @@ import WireProtocol
     #expect(failure.code == .nameInvalid)
   }
 
+  @Test func whatAVanishedClientSentIsDeletedAndALaterUploadWorks() throws {
+    var driver = Driver()
+    let digest = try #require(ContentDigest(digest))
+    _ = begin(&driver)
+    _ = driver.ask(chunk(0))
+    driver.step(.clientGone(Driver.client))
+    #expect(driver.store.payload(ReservedKeys.bundleChunk(digest, 0)) != nil)
+    driver.wait(SchedulerLimits().quietUploadTimeLimit)
+    driver.answerStore()
+    #expect(driver.store.payload(ReservedKeys.bundleChunk(digest, 0)) == nil)
+    #expect(driver.store.payload(ReservedKeys.bundle(digest)) == nil)
+    guard case .uploaded = upload(described(["count"]), to: &driver) else {
+      Issue.record("the later upload failed")
+      return
+    }
+  }
+
+  @Test func givingUpAnUploadLeavesTheBytesOfAnOlderVersion() throws {
+    var driver = Driver()
+    let digest = try #require(ContentDigest(digest))
+    _ = upload(described(["count"]), to: &driver)
+    let newer = Driver.digest(3)
+    _ = driver.ask(.uploadBegin(digest: newer, byteCount: 1, fileName: "newer.so"))
+    _ = driver.ask(.uploadChunk(digest: newer, number: 0, data: [1]))
+    _ = driver.ask(.uploadCommit(digest: newer))
+    let number = try #require(takeProbe(&driver))
+    driver.step(.bundleProbed(described(["count"]), number: number))
+    driver.answerStore()
+    // Calls accepted before still run the older one.
+    #expect(begin(&driver) == .uploadOpen(present: [0, 1]))
+    driver.wait(SchedulerLimits().quietUploadTimeLimit)
+    driver.answerStore()
+    #expect(driver.store.payload(ReservedKeys.bundleChunk(digest, 0)) != nil)
+  }
+
+  @Test func oneUploadTooManyMakesTheQuietestGiveWay() throws {
+    var driver = Driver()
+    let first = try #require(ContentDigest(digest))
+    _ = begin(&driver)
+    _ = driver.ask(chunk(0))
+    for number in 0..<SchedulerLimits().openUploadsMax {
+      let other = Bytes(repeating: UInt8(100 + number), count: 32)
+      _ = driver.ask(.uploadBegin(digest: other, byteCount: 1, fileName: "other.so"))
+    }
+    driver.answerStore()
+    #expect(driver.store.payload(ReservedKeys.bundleChunk(first, 0)) == nil)
+    #expect(begin(&driver) == .uploadOpen(present: []))
+  }
+
   @Test func anOversizedBundleIsRefusedBeforeItIsSent() {
     var driver = Driver()
     let answer = driver.ask(

@@ -114,11 +114,11 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     try takeFromChildren()
     try takeFromProbes(now: now)
     if let due = memoryDue, due <= now { try watchMemory(now: now) }
-    try answerFollowers(now: now)
     if let at = wakeUpAt, at <= now {
       wakeUpAt = nil
       try step(.timer)
     }
+    try answerFollowers(now: now)
     try listener.tend(now: now)
     try scheduler.tend(now: now, poller: &poller)
     try storage.tend(now: now, poller: &poller)

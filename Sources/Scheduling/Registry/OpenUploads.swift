@@ -5,13 +5,15 @@ struct OpenUploads {
   struct Upload {
     let byteCount: UInt64
     var lastUse: UInt64
-    let client: Incarnation
+    /// No bundle of this digest was ever registered: its chunks are of no use but to this upload.
+    let isNew: Bool
   }
 
   /// Between the first request of `uploadBegin` and its answer.
   struct Beginning {
     let byteCount: UInt64
     var present: [UInt32] = []
+    var isNew = true
   }
 
   private(set) var open: [ContentDigest: Upload] = [:]
@@ -28,18 +30,41 @@ struct OpenUploads {
     return Int(min(UInt64(Limits.chunkBytesMax), byteCount - min(byteCount, start)))
   }
 
-  /// At the limit the one that was quiet longest is forgotten; its chunks stay in the store, and
-  /// beginning it again finds them.
+  /// - Returns: at the limit, the upload that was quiet longest and makes room.
   mutating func open(
-    _ digest: ContentDigest, byteCount: UInt64, for client: Incarnation, at time: UInt64, max: Int
-  ) {
+    _ digest: ContentDigest, _ beginning: Beginning, at time: UInt64, max: Int
+  ) -> Abandoned? {
+    var abandoned: Abandoned?
     if open[digest] == nil, open.count >= max,
       let quietest = open.min(by: { ($0.value.lastUse, $0.key) < ($1.value.lastUse, $1.key) })
     {
-      open[quietest.key] = nil
+      abandoned = abandon(quietest.key)
     }
-    open[digest] = Upload(byteCount: byteCount, lastUse: time, client: client)
+    open[digest] = Upload(
+      byteCount: beginning.byteCount, lastUse: time, isNew: beginning.isNew)
+    return abandoned
   }
+
+  /// An upload given up, and what is left of it in the store.
+  struct Abandoned {
+    let digest: ContentDigest
+    /// Zero where the bytes are a registered bundle's.
+    let chunks: UInt32
+  }
+
+  /// Those quiet since `time` or longer, in the order of their digests.
+  mutating func abandonQuiet(since time: UInt64) -> [Abandoned] {
+    open.filter { $0.value.lastUse <= time }.keys.sorted().compactMap { abandon($0) }
+  }
+
+  private mutating func abandon(_ digest: ContentDigest) -> Abandoned? {
+    guard let upload = open.removeValue(forKey: digest) else { return nil }
+    return Abandoned(
+      digest: digest, chunks: upload.isNew ? Self.chunkCount(of: upload.byteCount) : 0)
+  }
+
+  /// Of the upload that was quiet longest.
+  var earliestUse: UInt64? { open.values.lazy.map(\.lastUse).min() }
 
   mutating func use(_ digest: ContentDigest, at time: UInt64) -> Upload? {
     open[digest]?.lastUse = time
@@ -48,8 +73,8 @@ struct OpenUploads {
 
   mutating func close(_ digest: ContentDigest) { open[digest] = nil }
 
+  /// What the client had asked for; what it sent stays, for a while, for whoever goes on with it.
   mutating func forget(_ client: Incarnation) {
-    open = open.filter { $0.value.client != client }
     beginning = beginning.filter { $0.key.asker.client != client }
   }
 }

@@ -175,8 +175,6 @@ extension Scheduler {
   ) {
     uploads.close(digest)
     guard record.functions.isEmpty else { return }
-    let chunks = (0..<record.chunks).map { ReservedKeys.bundleChunk(digest, Int($0)) }
-    let keys = chunks + [ReservedKeys.bundle(digest)]
-    send(.delete(keys, stamp: stamp(at: now)), for: .cleanUp, at: now, into: &effects)
+    deleteBytes(of: digest, chunks: record.chunks, at: now, into: &effects)
   }
 }

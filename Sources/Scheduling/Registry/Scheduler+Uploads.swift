@@ -14,7 +14,9 @@ extension Scheduler {
       case .uploadChunk(let digest, let number, let data):
         try store(data, number, of: digest, for: asker, at: now, into: &effects)
       case .uploadCommit(let digest):
-        try enqueue(.commit(try Self.digest(digest)), for: asker, at: now, into: &effects)
+        let digest = try Self.digest(digest)
+        _ = uploads.use(digest, at: now.nanoseconds)
+        try enqueue(.commit(digest), for: asker, at: now, into: &effects)
       case .putDAG(let record):
         let plan = try DAGPlan(checking: record)
         try enqueue(.putDAG(plan), for: asker, at: now, into: &effects)
@@ -84,7 +86,7 @@ extension Scheduler {
       guard response.cursor == 0 else {
         return listChunks(of: key, cursor: response.cursor, at: now, into: &effects)
       }
-      finishBegin(key, beginning.present + found, beginning.byteCount, at: now, into: &effects)
+      finishBegin(key, beginning.present + found, at: now, into: &effects)
     case .delete: preconditionFailure("beginning an upload deletes nothing")
     }
   }
@@ -98,6 +100,7 @@ extension Scheduler {
       uploads.beginning[key] = nil
       return answer(key.asker, .uploadComplete(unchanged(stored)), into: &effects)
     }
+    uploads.beginning[key]?.isNew = stored?.functions.isEmpty ?? true
     if let stored, !stored.functions.isEmpty || stored.byteCount == beginning.byteCount {
       return listChunks(of: key, cursor: 0, at: now, into: &effects)
     }
@@ -118,16 +121,51 @@ extension Scheduler {
   }
 
   private mutating func finishBegin(
-    _ key: StoreRequests.UploadKey, _ present: [UInt32], _ byteCount: UInt64, at now: Moment,
+    _ key: StoreRequests.UploadKey, _ present: [UInt32], at now: Moment,
     into effects: inout [Effect]
   ) {
-    uploads.beginning[key] = nil
-    uploads.open(
-      key.digest, byteCount: byteCount, for: key.asker.client, at: now.nanoseconds,
-      max: limits.openUploadsMax)
-    let count = OpenUploads.chunkCount(of: byteCount)
+    guard let beginning = uploads.beginning.removeValue(forKey: key) else { return }
+    let quietest = uploads.open(
+      key.digest, beginning, at: now.nanoseconds, max: limits.openUploadsMax)
+    if let quietest { cleanUp(after: quietest, at: now, into: &effects) }
+    let count = OpenUploads.chunkCount(of: beginning.byteCount)
     let numbers = Set(present).filter { $0 < count }.sorted()
     answer(key.asker, .uploadOpen(present: numbers), into: &effects)
+  }
+
+  /// When the next upload has been quiet for too long.
+  var uploadDeadline: UInt64? {
+    uploads.earliestUse.map {
+      $0.addingSaturating(limits.quietUploadTimeLimit.wholeNanoseconds)
+    }
+  }
+
+  /// Whoever began them is gone or has forgotten them: their bytes are deleted.
+  mutating func endQuietUploads(at now: Moment, into effects: inout [Effect]) {
+    let limit = limits.quietUploadTimeLimit.wholeNanoseconds
+    guard let deadline = uploadDeadline, deadline <= now.nanoseconds else { return }
+    for upload in uploads.abandonQuiet(since: now.nanoseconds - limit) {
+      cleanUp(after: upload, at: now, into: &effects)
+    }
+  }
+
+  private mutating func cleanUp(
+    after upload: OpenUploads.Abandoned, at now: Moment, into effects: inout [Effect]
+  ) {
+    // A commit under way owns them now, and deletes them itself where it fails for good.
+    if case .commit(upload.digest) = changes.current?.request { return }
+    guard upload.chunks > 0 else { return }
+    deleteBytes(of: upload.digest, chunks: upload.chunks, at: now, into: &effects)
+  }
+
+  /// The chunks and the record of a bundle that is not registered.
+  mutating func deleteBytes(
+    of digest: ContentDigest, chunks: UInt32, at now: Moment, into effects: inout [Effect]
+  ) {
+    let keys = (0..<chunks).map { ReservedKeys.bundleChunk(digest, Int($0)) }
+    send(
+      .delete(keys + [ReservedKeys.bundle(digest)], stamp: stamp(at: now)), for: .cleanUp,
+      at: now, into: &effects)
   }
 
   static func chunkNumber(of key: Key) -> UInt32? {
