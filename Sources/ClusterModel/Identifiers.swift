@@ -44,7 +44,11 @@ package struct ExecutorID: Hashable, Comparable, Sendable, CustomStringConvertib
     self.incarnation = incarnation
   }
 
-  /// Also the ZeroMQ routing id it dials with: `NODE/NUMBER#INCARNATION`.
+  /// What an executor's process dials with: `NODE/NUMBER#INCARNATION@PROCESS`. The process is in it
+  /// so that a second one that claims the id cannot take over the connections of the first.
+  package func routingID(processID: UInt32) -> PeerID { PeerID("\(self)@\(processID)") }
+
+  /// `NODE/NUMBER#INCARNATION`.
   package var description: String { "\(node)/\(number)#\(incarnation)" }
 
   package init?(_ text: String) {

@@ -29,6 +29,9 @@ package struct Listener: ~Copyable {
     package var unreadBytesOfAllMax = 1 << 30
     /// How long a peer may be silent before it is probed with a heartbeat.
     package var probeInterval = Duration.seconds(30)
+    /// Whether peers are also probed whenever some connection has ended, so that the loss of one is
+    /// told at once. Costs a probe of every peer.
+    package var noticesLostConnections = false
 
     package init() {}
   }
@@ -60,6 +63,8 @@ package struct Listener: ~Copyable {
   private var waiting: Set<PeerID> = []
   private var message = ReceivedMessage()
   private var nextProbe: UInt64
+  /// libzmq tells of the end before it takes the peer's name away.
+  private static let probeDelay = Duration.milliseconds(10)
   /// What clients have not read.
   private let unread = ByteAccount()
   package private(set) var counts = Counts()
@@ -73,6 +78,8 @@ package struct Listener: ~Copyable {
     on endpoints: [String], cluster: ClusterID, in context: Context, limits: Limits = Limits(),
     options: SocketOptions = Listener.defaultOptions
   ) throws(ZeroMQError) {
+    var options = options
+    options.reportsConnections = limits.noticesLostConnections
     let socket = try Socket(.router, in: context, options: options)
     self.endpoints = try bind(socket, to: endpoints)
     self.socket = socket
@@ -88,7 +95,8 @@ package struct Listener: ~Copyable {
   }
 
   package func watch(in poller: inout Poller) throws(ZeroMQError) -> Poller.Slot {
-    try poller.watch(socket)
+    if limits.noticesLostConnections { _ = try poller.watchConnections(of: socket) }
+    return try poller.watch(socket)
   }
 
   /// - Returns: nil when nothing more waits.
@@ -203,6 +211,13 @@ package struct Listener: ~Copyable {
 
   package func hello(of peer: PeerID) -> Hello? { peers[peer]?.hello }
 
+  /// Asks the peer for a hello, be it known or not.
+  ///
+  /// - Returns: false where there is no connection to it. One with a full queue counts as there.
+  package mutating func canReach(_ peer: PeerID) throws(ZeroMQError) -> Bool {
+    try socket.trySend(Empty().framed(.sayHello), to: peer) != .unreachable
+  }
+
   /// Sends, or keeps in the peer's outbox for later.
   ///
   /// - Returns: false when the peer is gone; a `lost` event follows where it was known.
@@ -276,6 +291,7 @@ package struct Listener: ~Copyable {
 
   /// Tries waiting frames again and probes silent peers; once a turn of the loop.
   package mutating func tend(now: UInt64) throws(ZeroMQError) {
+    if limits.noticesLostConnections { try noticeLostConnections(now: now) }
     if !waiting.isEmpty { try flushWaiting() }
     guard now >= nextProbe else { return }
     nextProbe = now + limits.probeInterval.wholeNanoseconds
@@ -292,6 +308,13 @@ package struct Listener: ~Copyable {
       case .unreachable: lose(peer)
       case .empty, nil: waiting.remove(peer)
       }
+    }
+  }
+
+  private mutating func noticeLostConnections(now: UInt64) throws(ZeroMQError) {
+    while let event = try socket.nextConnectionEvent() {
+      guard case .lost = event else { continue }
+      nextProbe = min(nextProbe, now + Self.probeDelay.wholeNanoseconds)
     }
   }
 

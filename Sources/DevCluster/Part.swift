@@ -72,7 +72,9 @@ extension Part where Message == SupervisorMessage {
     var events = SupervisorLoop.Events()
     events.onFirstExecutor = onFirstExecutor
     // A cache that is this far behind finds the dead reader by itself at its next check.
-    events.onReaped = { id in _ = cache.tryPost(.executorReaped(id)) }
+    events.onReaped = { id, processID in
+      _ = cache.tryPost(.executorReaped(id, processID: processID))
+    }
     let handlers = events
     let loop = try RunningLoop.start(
       named: "supervisor", onEnd: { ended.loopEnded("supervisor", $0) }

@@ -12,7 +12,8 @@ struct Connection: ~Copyable {
   init(
     to endpoint: String, as hello: Hello, in context: Context, _ poller: inout Poller
   ) throws(ZeroMQError) {
-    var dialer = try Dialer(to: endpoint, as: hello, named: PeerID(hello.name), in: context)
+    let name = PeerID("\(hello.name)@\(hello.processID)")
+    var dialer = try Dialer(to: endpoint, as: hello, named: name, in: context)
     (frames, news) = try dialer.watch(in: &poller)
     self.dialer = dialer
   }

@@ -3,6 +3,8 @@ package import ClusterModel
 /// Who an executor process is and whom it dials: its command line, written by its supervisor.
 package struct ExecutorConfiguration: Equatable, Sendable {
   package var identity: ExecutorID
+  /// The life of the agent that started it; zero where nobody says.
+  package var agent: Incarnation
   package var cluster: ClusterID
   package var schedulerEndpoint: String
   package var cacheEndpoint: String
@@ -12,6 +14,7 @@ package struct ExecutorConfiguration: Equatable, Sendable {
     identity: ExecutorID, cluster: ClusterID, scheduler: String, cache: String, supervisor: String
   ) {
     self.identity = identity
+    agent = Incarnation(0)
     self.cluster = cluster
     schedulerEndpoint = scheduler
     cacheEndpoint = cache
@@ -29,8 +32,8 @@ package enum ExecutorCommand: Equatable, Sendable {
   case version
 
   package static let usage = """
-    usage: cloudburst-executor --node NAME --number N --incarnation BASE36 --cluster HEX
-               --scheduler ENDPOINT --cache ENDPOINT --supervisor ENDPOINT
+    usage: cloudburst-executor --node NAME --number N --incarnation BASE36 --agent BASE36
+               --cluster HEX --scheduler ENDPOINT --cache ENDPOINT --supervisor ENDPOINT
            cloudburst-executor --probe BUNDLE [--answer FILE]
 
     Runs functions for one node of a cluster; started by cloudburstd, not by hand.
@@ -89,13 +92,15 @@ package enum ExecutorCommand: Equatable, Sendable {
       }
       return number
     }
-    return ExecutorConfiguration(
+    var configuration = ExecutorConfiguration(
       identity: ExecutorID(
         node: NodeID(try take("--node")), number: try number("--number", radix: 10, UInt32.self),
         incarnation: Incarnation(try number("--incarnation", radix: 36, UInt64.self))),
       cluster: ClusterID(try number("--cluster", radix: 16, UInt64.self)),
       scheduler: try take("--scheduler"), cache: try take("--cache"),
       supervisor: try take("--supervisor"))
+    configuration.agent = Incarnation(try number("--agent", radix: 36, UInt64.self))
+    return configuration
   }
 }
 

@@ -83,8 +83,7 @@ extension ExecutorLoop {
       switch event {
       case .connected: continue
       case .lost: loseAgent("the supervisor at \(supervisor.endpoint) is gone")
-      case .refused(let failure):
-        loseAgent("the supervisor at \(supervisor.endpoint): \(failure)")
+      case .refused(let failure): ending = ending ?? .refused(failure)
       case .frame(let frame):
         guard frame.header.kind == .bundleReady,
           let ready = try? BundleReady.decode(frame.body)

@@ -1,4 +1,4 @@
-import ClusterModel
+package import ClusterModel
 import Connections
 package import Execution
 import Glibc
@@ -21,6 +21,8 @@ package final class ExecutorLoop {
     /// Told to by `stop`.
     case stopped
     case lostAgent(String)
+    /// Its node has another process for this id, say.
+    case refused(Failure)
   }
 
   let configuration: ExecutorConfiguration
@@ -79,6 +81,7 @@ package final class ExecutorLoop {
     hello.incarnation = configuration.identity.incarnation
     hello.name = configuration.identity.description
     hello.processID = UInt32(getpid())
+    hello.agent = configuration.agent
     return hello
   }
 

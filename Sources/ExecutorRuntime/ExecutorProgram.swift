@@ -43,6 +43,7 @@ package enum ExecutorProgram {
       switch try loop.run() {
       case .retired: ("it has held enough; a fresh one takes its place", 0)
       case .stopped: ("it was told to", 0)
+      case .refused(let failure): ("\(failure)", failure.code.exitCode)
       case .lostAgent(let reason): (reason, ErrorCode.unavailable.exitCode)
       }
     // How the supervisor tells this end from a function's `exit`.

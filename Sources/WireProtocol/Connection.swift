@@ -26,6 +26,8 @@ package struct Hello: WireMessage {
   package var clock: UInt64 = 0
   /// An executor's process id.
   package var processID: UInt32 = 0
+  /// Of an executor: the life of its node's agent, whose child it is. Zero: not said.
+  package var agent = Incarnation(0)
 
   package init() {}
 
@@ -37,6 +39,7 @@ package struct Hello: WireMessage {
     writer.field(5, name)
     writer.fixed64(6, clock)
     writer.field(7, processID)
+    writer.fixed64(8, agent.number)
   }
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
@@ -54,6 +57,7 @@ package struct Hello: WireMessage {
     case 5: name = try reader.string()
     case 6: clock = try reader.fixed64()
     case 7: processID = try reader.uint32()
+    case 8: agent = Incarnation(try reader.fixed64())
     default: try reader.skip()
     }
   }

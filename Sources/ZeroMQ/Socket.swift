@@ -70,14 +70,13 @@ package struct Socket: ~Copyable {
 
   /// Starts listening.
   ///
-  /// An ipc path that exists is taken over without an error, even from a process that lives: paths
-  /// belong to one incarnation and are never reused.
+  /// An ipc path that exists is taken over without an error, even from a process that lives: see
+  /// `LocalSocket.isServed`.
   ///
   /// - Parameter endpoint: `tcp://127.0.0.1:*` or `…:0` let the system choose the port.
   /// - Returns: the endpoint to dial, with the port chosen.
   /// - Throws: `addressInUse` where another socket listens.
   package borrowing func bind(to endpoint: String) throws(ZeroMQError) -> String {
-    precondition(!options.reportsConnections, "only connections that we dial are reported")
     news.notePossible()
     // No heartbeats from this side: see `SocketOptions.receiveQueueMax`.
     try setHeartbeat(nil)

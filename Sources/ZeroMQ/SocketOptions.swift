@@ -30,7 +30,8 @@ package struct SocketOptions: Sendable {
   ///
   /// `nil`: the ROUTER makes up a name that starts with a zero byte and dies with the connection.
   package var routingID: PeerID?
-  /// Whether ``Socket/nextConnectionEvent()`` tells of the connections that this socket dials.
+  /// Whether ``Socket/nextConnectionEvent()`` tells of the connections that this socket dials, or of
+  /// those to it where it is bound; then it does not say whose they were.
   package var reportsConnections = false
 
   package init() {}

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// The bundles that tests upload: the examples, built as users build them, and one in C that
-/// misbehaves in every way a function can.
+/// The bundles that tests upload: the examples, built as users build them, and some in C: one that
+/// misbehaves in every way a function can, one that takes its time.
 enum Bundles {
   private static let lock = NSLock()
 
@@ -10,7 +10,7 @@ enum Bundles {
   static func path(of name: String) throws -> String {
     lock.lock()
     defer { lock.unlock() }
-    if name == "misbehaving" { return try misbehaving() }
+    if name == "misbehaving" || name == "napping" { return try inC(name) }
     let folder =
       name == "crashing"
       ? Workbench.repository + "/Tests/Fixtures/crashing"
@@ -24,9 +24,9 @@ enum Bundles {
     return library
   }
 
-  private static func misbehaving() throws -> String {
-    let source = Workbench.repository + "/Tests/Fixtures/misbehaving.c"
-    let library = NSTemporaryDirectory() + "/cb-misbehaving-\(getpid()).so"
+  private static func inC(_ name: String) throws -> String {
+    let source = Workbench.repository + "/Tests/Fixtures/\(name).c"
+    let library = NSTemporaryDirectory() + "/cb-\(name)-\(getpid()).so"
     if !FileManager.default.fileExists(atPath: library) {
       let include = Workbench.repository + "/PluginSDK/Sources/CCloudburst/include"
       let outcome = try run(

@@ -305,7 +305,7 @@ private struct Line: ~Copyable {
     let status = try client.ask(request, number: 1).status
     #expect(status.available)
     #expect(status.executors.map(\.id) == [executor.description])
-    #expect(status.processes.map(\.role) == ["scheduler"])
+    #expect(status.processes.map(\.role) == ["scheduler", "storage"])
     let isConnected = line.dialer.isConnected
     #expect(isConnected)
   }

@@ -62,6 +62,7 @@ extension Hello: Mirrored {
     hello.name = random.text()
     hello.clock = random.number()
     hello.processID = random.small()
+    hello.agent = Incarnation(random.number())
     return hello
   }
 
@@ -74,6 +75,7 @@ extension Hello: Mirrored {
       $0.name = name
       $0.clock = clock
       $0.processID = processID
+      $0.agent = agent.number
     }
   }
 }

@@ -293,6 +293,9 @@ package nonisolated struct Cloudburst_Hello: Sendable {
 
   package var processID: UInt32 = 0
 
+  /// an executor's: its agent's incarnation
+  package var agent: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1150,7 +1153,7 @@ nonisolated extension Cloudburst_FailureMessage: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Cloudburst_Hello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Hello"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}protocol_version\0\u{1}role\0\u{1}cluster\0\u{1}incarnation\0\u{1}name\0\u{1}clock\0\u{3}process_id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}protocol_version\0\u{1}role\0\u{1}cluster\0\u{1}incarnation\0\u{1}name\0\u{1}clock\0\u{3}process_id\0\u{1}agent\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1165,6 +1168,7 @@ nonisolated extension Cloudburst_Hello: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 5: try { try decoder.decodeSingularStringField(value: &self.name) }()
       case 6: try { try decoder.decodeSingularFixed64Field(value: &self.clock) }()
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.processID) }()
+      case 8: try { try decoder.decodeSingularFixed64Field(value: &self.agent) }()
       default: break
       }
     }
@@ -1192,6 +1196,9 @@ nonisolated extension Cloudburst_Hello: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.processID != 0 {
       try visitor.visitSingularUInt32Field(value: self.processID, fieldNumber: 7)
     }
+    if self.agent != 0 {
+      try visitor.visitSingularFixed64Field(value: self.agent, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1203,6 +1210,7 @@ nonisolated extension Cloudburst_Hello: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.name != rhs.name {return false}
     if lhs.clock != rhs.clock {return false}
     if lhs.processID != rhs.processID {return false}
+    if lhs.agent != rhs.agent {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -8,7 +8,7 @@ package import ZeroMQ
 
 package enum CacheMessage: Sendable {
   /// The supervisor has reaped an executor.
-  case executorReaped(ExecutorID)
+  case executorReaped(ExecutorID, processID: UInt32)
   /// End once the owner has what is not acknowledged, or after `drainTimeMax`.
   case stop
 }
@@ -116,8 +116,8 @@ package struct CacheLoop: NodeLoop, ~Copyable {
     mailbox.drain(into: &messages)
     for message in messages {
       switch message {
-      case .executorReaped(let executor):
-        step(.executorGone(PeerID("\(executor)")))
+      case .executorReaped(let executor, let processID):
+        step(.executorGone(executor.routingID(processID: processID)))
         // Only frees slots; the next reaping tries again.
         _ = try? writer.clearDeadReaders()
       case .stop: stopBy = stopBy ?? now + configuration.drainTimeMax.wholeNanoseconds

@@ -17,6 +17,7 @@ package struct SchedulerConfiguration: Sendable {
   package var writeLevel: WriteLevel
   package var limits = SchedulerLimits()
   package var placement = PlacementPolicyName.leastOutstanding
+  package var roster = AgentRoster.Configuration()
   /// What placement draws from.
   package var seed: UInt64
   /// Clients connected at a time; further ones are refused with `OVERLOADED`.

@@ -25,32 +25,26 @@ extension SchedulerLoop {
     }
   }
 
-  /// Cache and supervisor are halves of one agent and share its incarnation: its new life is told
-  /// once, by whichever says hello first. What the old life had not flushed is gone.
-  private mutating func noteAgent(of node: NodeID, _ incarnation: Incarnation) throws {
-    let known = agents.updateValue(incarnation, forKey: node)
-    if let known, known != incarnation { try step(.agentLost(node)) }
-  }
-
   private mutating func greet(member peer: PeerID, _ hello: Hello) throws {
     switch hello.role {
     case .executor:
       guard let id = ExecutorID(hello.name) else { break }
+      guard try admitExecutor(peer, hello, of: id.node) else { return }
       executors[id] = peer
       executorsByPeer[peer] = id
       try back.welcome(peer, welcome())
       return try step(.executorReady(id, processID: hello.processID))
     case .cache:
       let node = NodeID(hello.name)
+      guard try admitAgent(peer, hello, of: node) else { return }
       caches[node] = Agent(peer: peer, incarnation: hello.incarnation)
-      try back.welcome(peer, welcome())
-      return try noteAgent(of: node, hello.incarnation)
+      return try back.welcome(peer, welcome())
     case .supervisor:
       let node = NodeID(hello.name)
+      guard try admitAgent(peer, hello, of: node) else { return }
       supervisors[node] = Agent(peer: peer, incarnation: hello.incarnation)
       try back.welcome(peer, welcome())
-      try endFollowing()
-      return try noteAgent(of: node, hello.incarnation)
+      return try endFollowing()
     case .client, .scheduler, .storage: break
     }
     let failure = Failure(
@@ -60,16 +54,14 @@ extension SchedulerLoop {
   }
 
   private mutating func lose(_ peer: PeerID, _ hello: Hello) throws {
-    let node = NodeID(hello.name)
     switch hello.role {
     case .executor:
       guard let id = ExecutorID(hello.name), executors[id] == peer else { return }
       executors[id] = nil
       executorsByPeer[peer] = nil
       try step(.unreachable(id, number: 0))
-    // They redial; whether they are new lives their next hello says.
-    case .cache: logger.info("the cache of \(node) is out of reach")
-    case .supervisor: logger.info("the supervisor of \(node) is out of reach")
+      try loseSight(ofExecutorOn: id.node, hello)
+    case .cache, .supervisor: loseSight(of: peer, hello)
     case .client, .scheduler, .storage: return
     }
   }

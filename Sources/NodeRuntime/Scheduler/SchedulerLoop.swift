@@ -45,8 +45,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
   var supervisors: [NodeID: Agent] = [:]
   /// The last release of each cache in this turn, to be acknowledged at its end.
   var releasesTaken: [PeerID: UInt64] = [:]
-  /// The life of each node's agent that said hello last.
-  var agents: [NodeID: Incarnation] = [:]
+  var roster: AgentRoster
   var gatherings: [UInt64: Gathering] = [:]
   var lastGathering: UInt64 = 0
   /// The shards as clients dial them, and the level of writes that name none: as the shard said last.
@@ -83,14 +82,19 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     let front = try Listener(
       on: [configuration.frontEndpoint], cluster: configuration.cluster, in: context,
       limits: limits)
+    var backLimits = Listener.Limits()
+    // A node's death is noticed at once: its calls wait for that.
+    backLimits.noticesLostConnections = true
     let back = try Listener(
-      on: [configuration.backEndpoint], cluster: configuration.cluster, in: context)
+      on: [configuration.backEndpoint], cluster: configuration.cluster, in: context,
+      limits: backLimits)
     let storage = try Dialer(
       to: configuration.storageEndpoint, as: Self.hello(configuration),
       named: PeerID("scheduler#\(configuration.incarnation)"), in: context)
     self.front = front
     self.back = back
     self.storage = storage
+    roster = AgentRoster(configuration.roster)
     self.configuration = configuration
     clientStorageEndpoints = configuration.clientStorageEndpoints
     writeLevel = configuration.writeLevel
@@ -133,6 +137,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
       earliest.lower(to: back.deadline)
       earliest.lower(to: storage.deadline)
       earliest.lower(to: gatheringDeadline)
+      earliest.lower(to: roster.nextDeadline)
       return earliest
     }
   }
@@ -152,6 +157,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     rates.note(now: now, ended: core.counts.ended, failed: core.counts.failed)
     if let due = core.nextDeadline, due <= now { try step(.timeReached) }
     try endGatherings(at: now)
+    try giveUpAgents(at: now)
     try front.tend(now: now)
     try back.tend(now: now)
     try storage.tend(now: now, poller: &poller)

@@ -11,6 +11,7 @@ extension SupervisorLoop {
       configuration.executorProgram,
       [
         "--node", id.node.name, "--number", "\(id.number)", "--incarnation", "\(id.incarnation)",
+        "--agent", "\(configuration.incarnation)",
         "--cluster", "\(configuration.cluster)", "--scheduler", configuration.schedulerEndpoint,
         "--cache", configuration.cacheEndpoint, "--supervisor", listener.endpoints[0],
       ], environment: configuration.environment)
@@ -37,7 +38,7 @@ extension SupervisorLoop {
         try takeOutput(of: child, id, isEnd: true)
         child.stopWatching(in: &poller)
         children[id] = nil
-        events.onReaped(id)
+        events.onReaped(id, UInt32(child.process.id))
         try step(.ended(id, ending))
       }
     }

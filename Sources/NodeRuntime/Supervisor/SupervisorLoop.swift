@@ -36,6 +36,10 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
   static let undeliveredMax = 1024
   static let framesPerTurnMax = 256
   var isStopping = false
+  /// Since when the scheduler says that this node's name is another one's.
+  private var refusedSince: UInt64?
+  /// After this long the loop ends with that failure.
+  static let conflictPatience = Duration.seconds(2)
   var followers = LogFollowers()
   let readBuffer: UnsafeMutableRawBufferPointer
 
@@ -44,7 +48,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     /// The first executor has said hello: calls can run.
     package var onFirstExecutor: @Sendable () -> Void = {}
     /// An executor has ended and its process is gone.
-    package var onReaped: @Sendable (ExecutorID) -> Void = { _ in }
+    package var onReaped: @Sendable (ExecutorID, _ processID: UInt32) -> Void = { _, _ in }
 
     package init() {}
   }
@@ -154,13 +158,30 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     for _ in 0..<Self.framesPerTurnMax {
       switch try listener.next() {
       case .hello(let peer, let hello):
+        guard let id = ExecutorID(hello.name), isChild(id, processID: hello.processID) else {
+          try turnAway(peer, hello)
+          continue
+        }
         try listener.welcome(peer, welcome())
-        if let id = ExecutorID(hello.name) { try take(helloOf: id) }
+        try take(helloOf: id)
       case .frame(let peer, let frame): try take(frame, from: peer)
       case .lost: continue
       case nil: return
       }
     }
+  }
+
+  private func isChild(_ id: ExecutorID, processID: UInt32) -> Bool {
+    children[id].map { UInt32($0.process.id) == processID } ?? false
+  }
+
+  /// A process that claims an executor's id is not let in beside, or instead of, the one we started.
+  private mutating func turnAway(_ peer: PeerID, _ hello: Hello) throws {
+    let failure = Failure(
+      .conflict, "process \(hello.processID) is not the executor \(hello.name) of this node",
+      hint: "executors are started by their node")
+    try listener.refuse(peer, number: 0, failure)
+    listener.forget(peer)
   }
 
   private mutating func take(helloOf id: ExecutorID) throws {
@@ -204,12 +225,24 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
   private mutating func takeFromScheduler() throws {
     for _ in 0..<Self.framesPerTurnMax {
       switch try scheduler.next() {
-      case .connected: try deliver()
+      case .connected:
+        refusedSince = nil
+        try deliver()
       case .frame(let frame): try take(fromScheduler: frame)
-      case .lost, .refused: continue
+      case .refused(let failure): try takeRefusal(failure)
+      case .lost: continue
       case nil: return
       }
     }
+  }
+
+  /// A name that another process has may become free: that one may have died just now.
+  private mutating func takeRefusal(_ failure: Failure) throws {
+    guard failure.code == .conflict else { return }
+    let now = MonotonicClock.now
+    let since = refusedSince ?? now
+    refusedSince = since
+    if now - since >= Self.conflictPatience.wholeNanoseconds { throw failure }
   }
 
   private mutating func take(fromScheduler frame: Frame) throws {
