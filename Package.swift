@@ -67,13 +67,14 @@ let shells: [Target] = [
   .layer("Connections", ["ZeroMQ", "Platform", "WireProtocol", "ClusterModel"]),
   .layer("ZeroMQ", ["CZeroMQ", "CPlatform", "Platform", "ClusterModel"]),
   .layer("SharedCache", ["CLMDB", "CPlatform", "Platform", "ClusterModel", "WireProtocol"]),
+  .layer("ExecutorSlots", ["Platform", "ClusterModel"]),
   .layer("DurableLog", ["CRocksDB", "Platform", "ClusterModel", "WireProtocol"]),
   .layer("PluginHost", ["CCloudburst", "Platform", "ClusterModel"]),
   .layer(
     "ExecutorRuntime",
     [
       "Connections",
-      "Execution", "PluginHost", "SharedCache", "ZeroMQ", "Platform", "CPlatform",
+      "Execution", "ExecutorSlots", "PluginHost", "SharedCache", "ZeroMQ", "Platform", "CPlatform",
       "ClusterModel", "Lattices", "WireProtocol",
     ]),
   .layer(
@@ -82,7 +83,7 @@ let shells: [Target] = [
       "Connections",
       "KeyValueStore", "Caching", "Scheduling", "Supervision", "ControlProtocol",
       "CloudburstValues",
-      "SharedCache", "DurableLog", "ContentHash",
+      "ExecutorSlots", "SharedCache", "DurableLog", "ContentHash",
       "ZeroMQ", "Platform", "CPlatform", "ClusterModel", "Lattices", "WireProtocol", logging,
       protobuf,
     ]),
@@ -147,7 +148,8 @@ let tests: [Target] = [
     "ShellTests",
     [
       "Connections", "ZeroMQ", "CZeroMQ", "Platform", "CPlatform", "SharedCache", "DurableLog",
-      "PluginHost", "NodeRuntime", "KeyValueStore", "Scheduling", "ControlProtocol",
+      "PluginHost", "ExecutorSlots", "NodeRuntime", "KeyValueStore", "Scheduling",
+      "ControlProtocol",
       "ContentHash", "ClusterModel", "Lattices", "WireProtocol", logging, protobuf,
     ]),
   .tests(
@@ -159,7 +161,8 @@ let tests: [Target] = [
   .tests(
     "ExecutorRuntimeTests",
     [
-      "ExecutorRuntime", "cloudburst-executor", "Connections", "PluginHost", "SharedCache",
+      "ExecutorRuntime", "ExecutorSlots", "cloudburst-executor", "Connections", "PluginHost",
+      "SharedCache",
       "ZeroMQ",
       "Platform", "ClusterModel", "Lattices", "WireProtocol",
     ]),

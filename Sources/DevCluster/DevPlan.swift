@@ -40,7 +40,8 @@ struct DevPlan: Sendable {
       executors: configuration.executors,
       endpoint: try folder.endpoint("supervisor", incarnation),
       peers: (scheduler: back, storage: local.storage, cache: local.cache),
-      executorProgram: configuration.executorProgram, bundleFolder: folder.bundleFolder)
+      executorProgram: configuration.executorProgram, bundleFolder: folder.bundleFolder,
+      slotsPath: configuration.sharedMemoryFolder(incarnation) + "/slots")
     supervisor.environment = configuration.environment
     self.supervisor = supervisor
   }

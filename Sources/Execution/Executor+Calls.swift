@@ -5,15 +5,31 @@ extension Executor {
   mutating func accept(
     _ dispatch: Dispatch, number: UInt64, at readings: Readings, into effects: inout [Effect]
   ) {
-    guard call == nil else {
-      let busy = Failure(.overloaded, "executor \(identity) is busy with another call")
+    guard waiting.count < limits.dispatchesWaitingMax else {
+      let busy = Failure(.overloaded, "executor \(identity) has \(waiting.count) calls waiting")
       return effects.append(.refuse(busy, number: number))
     }
     do {
-      call = try RunningCall(dispatch, number: number, at: readings.monotonic)
+      waiting.append(try RunningCall(dispatch, number: number, at: readings.monotonic))
     } catch {
       return effects.append(.refuse(error, number: number))
     }
+    if call == nil && claimed == nil { claimNext(into: &effects) }
+  }
+
+  private mutating func claimNext(into effects: inout [Effect]) {
+    guard let next = waiting.popFirst() else { return }
+    effects.append(.claim(next.claim))
+    claimed = next
+  }
+
+  mutating func begin(_ mayBegin: Bool, at readings: Readings, into effects: inout [Effect]) {
+    guard let next = claimed.take() else { preconditionFailure("a claim is answered once") }
+    guard mayBegin else {
+      effects.append(.giveBack(number: next.number))
+      return claimNext(into: &effects)
+    }
+    call = next
     prepareStage(at: readings, into: &effects)
   }
 
@@ -101,6 +117,12 @@ extension Executor {
   mutating func cancel(
     _ invocation: InvocationID, at readings: Readings, into effects: inout [Effect]
   ) {
+    if let index = waiting.firstIndex(of: invocation) {
+      let cancelled = waiting.remove(at: index)
+      var result = cancelled.emptyResult
+      result.failure = cancelled.named(.cancelled, by: identity)
+      return effects.append(.sendResult(result, number: cancelled.number))
+    }
     guard let running = call, running.header.invocation == invocation else { return }
     guard running.phase == .running else {
       return finish(.failure(.cancelled), at: readings, into: &effects)
@@ -116,9 +138,7 @@ extension Executor {
   ) {
     guard var ended = call.take() else { preconditionFailure("a call ends once") }
     reads.removeAll()
-    var result = CallResult()
-    result.invocation = ended.header.invocation
-    result.attempt = UInt32(ended.header.attempt)
+    var result = ended.emptyResult
     result.runNanoseconds = ended.runNanoseconds
     do throws(Failure) {
       if let failure = ended.writeFailure { throw failure }
@@ -139,7 +159,9 @@ extension Executor {
       effects.append(finalWrites(of: &ended))
     }
     effects.append(.sendResult(result, number: ended.number))
-    if loaded.count >= limits.bundlesMax { effects.append(.retire) }
+    // What waits here then was never begun, and goes elsewhere.
+    if loaded.count >= limits.bundlesMax { return effects.append(.retire) }
+    claimNext(into: &effects)
   }
 
   private mutating func finalWrites(of ended: inout RunningCall) -> Effect {

@@ -2,14 +2,17 @@ package import ClusterModel
 package import WireProtocol
 
 /// An executor's side of calls, one at a time: bundles, references, the stages of a DAG back to
-/// back, the call's own view of its writes, and the end that the scheduler is told.
+/// back, the call's own view of its writes, and the end that the scheduler is told. Further
+/// dispatches wait here in their order until they begin or are found recalled.
 ///
 /// It asks for a body to be run and never runs one. Reads and writes of the running body come in as
 /// inputs of their own; a step's effects are performed in order, and before the next step.
 package struct Executor {
   package enum Input: Sendable {
-    /// From the scheduler; `number` names the dispatch. While a call is here it is refused.
+    /// From the scheduler; `number` names the dispatch.
     case dispatched(Dispatch, number: UInt64)
+    /// Answers `claim`: whether the dispatch may begin. If not it was recalled.
+    case claimed(Bool)
     /// The caller gave up. A body that runs is not interrupted; its reads fail from here on.
     case cancelled(InvocationID)
     /// Answers `requestBundle`.
@@ -38,6 +41,10 @@ package struct Executor {
 
   package enum Effect: Equatable, Sendable {
     case refuse(Failure, number: UInt64)
+    /// Begin this dispatch in the slot table, unless it was recalled.
+    case claim(Claim)
+    /// Tell the scheduler that this dispatch will not run here.
+    case giveBack(number: UInt64)
     case requestBundle(ContentDigest)
     case load(ContentDigest, path: String)
     case run(StageRun)
@@ -50,6 +57,17 @@ package struct Executor {
     case sendResult(CallResult, number: UInt64)
     /// The process has loaded as many bundles as it should hold: end it, now that it is idle.
     case retire
+  }
+
+  /// A dispatch about to begin, as the slot table shows it.
+  package struct Claim: Equatable, Sendable {
+    package var number: UInt64
+    package var invocation: InvocationID
+    package var attempt: UInt16
+    package var function: String
+    package var bundle: ContentDigest
+    /// On the monotonic clock.
+    package var deadline: UInt64?
   }
 
   /// What the shell reads before a step: clocks, and the cache's control page.
@@ -71,6 +89,9 @@ package struct Executor {
   let identity: ExecutorID
   let limits: ExecutorLimits
   var call: RunningCall?
+  /// Asked for with `claim`; becomes `call`.
+  var claimed: RunningCall?
+  var waiting = WaitingCalls()
   /// Reads under way, of the body and of the references; at most `limits.readsMax`.
   var reads: [PendingRead] = []
   var loaded: Set<ContentDigest> = []
@@ -88,6 +109,7 @@ package struct Executor {
     switch input {
     case .dispatched(let dispatch, let number):
       accept(dispatch, number: number, at: readings, into: &effects)
+    case .claimed(let mayBegin): begin(mayBegin, at: readings, into: &effects)
     case .cancelled(let invocation): cancel(invocation, at: readings, into: &effects)
     case .bundleReady(let ready): take(ready, at: readings, into: &effects)
     case .bundleLoaded(let digest, let failure):

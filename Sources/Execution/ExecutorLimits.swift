@@ -17,6 +17,9 @@ package struct ExecutorLimits: Sendable {
   /// Bundles loaded in one process, none of which is ever unloaded; then it makes way for a new one.
   package var bundlesMax = 256
 
+  /// Dispatches that wait behind the running call; one more is refused with `OVERLOADED`.
+  package var dispatchesWaitingMax = 256
+
   package init() {}
 
   var flushNanoseconds: UInt64 { flushInterval.wholeNanoseconds }

@@ -71,6 +71,19 @@ struct RunningCall {
   var runStarted: UInt64 = 0
   var runNanoseconds: UInt64 = 0
 
+  var emptyResult: CallResult {
+    var result = CallResult()
+    result.invocation = header.invocation
+    result.attempt = UInt32(header.attempt)
+    return result
+  }
+
+  var claim: Executor.Claim {
+    Executor.Claim(
+      number: number, invocation: header.invocation, attempt: header.attempt, function: function,
+      bundle: bundles[stage], deadline: deadline)
+  }
+
   var function: String { stages[stage].function }
   var currentStage: Stage { stages[stage] }
   var hasFurtherStages: Bool { stage + 1 < stages.count }

@@ -9,9 +9,12 @@ package struct ExecutorConfiguration: Equatable, Sendable {
   package var schedulerEndpoint: String
   package var cacheEndpoint: String
   package var supervisorEndpoint: String
+  /// The file of the node's slot table.
+  package var slotsPath: String
 
   package init(
-    identity: ExecutorID, cluster: ClusterID, scheduler: String, cache: String, supervisor: String
+    identity: ExecutorID, cluster: ClusterID, scheduler: String, cache: String,
+    supervisor: String, slots: String
   ) {
     self.identity = identity
     agent = Incarnation(0)
@@ -19,6 +22,7 @@ package struct ExecutorConfiguration: Equatable, Sendable {
     schedulerEndpoint = scheduler
     cacheEndpoint = cache
     supervisorEndpoint = supervisor
+    slotsPath = slots
   }
 }
 
@@ -34,6 +38,7 @@ package enum ExecutorCommand: Equatable, Sendable {
   package static let usage = """
     usage: cloudburst-executor --node NAME --number N --incarnation BASE36 --agent BASE36
                --cluster HEX --scheduler ENDPOINT --cache ENDPOINT --supervisor ENDPOINT
+               --slots FILE
            cloudburst-executor --probe BUNDLE [--answer FILE]
 
     Runs functions for one node of a cluster; started by cloudburstd, not by hand.
@@ -98,7 +103,7 @@ package enum ExecutorCommand: Equatable, Sendable {
         incarnation: Incarnation(try number("--incarnation", radix: 36, UInt64.self))),
       cluster: ClusterID(try number("--cluster", radix: 16, UInt64.self)),
       scheduler: try take("--scheduler"), cache: try take("--cache"),
-      supervisor: try take("--supervisor"))
+      supervisor: try take("--supervisor"), slots: try take("--slots"))
     configuration.agent = Incarnation(try number("--agent", radix: 36, UInt64.self))
     return configuration
   }

@@ -1,5 +1,6 @@
 import ClusterModel
 import Execution
+import ExecutorSlots
 import Platform
 import PluginHost
 import SharedCache
@@ -29,13 +30,19 @@ extension ExecutorLoop {
   private func perform(_ effect: Executor.Effect) throws -> Executor.Input? {
     switch effect {
     case .refuse(let failure, let number): try refuse(failure, number)
+    case .claim(let claim): return .claimed(try begin(claim))
+    case .giveBack(let number):
+      let recall = Recall(executor: configuration.identity, upTo: number, started: number - 1)
+      _ = try scheduler?.send(recall.framed(.recalled))
     case .requestBundle(let digest):
       var request = BundleRequest()
       request.digest = digest.bytes
       // Not taken: the core asks again after its interval. So it is with fetches.
       _ = try supervisor.send(request.framed(.bundleRequest))
     case .load(let digest, let path): return .bundleLoaded(digest, load(digest, path))
-    case .run(let run): nextRun = run
+    case .run(let run):
+      showStage(run)
+      nextRun = run
     case .lookUp(let key, let read): return .lookedUp(lookUp(key, read: read), read: read)
     case .fetch(let fetch, let number):
       _ = try cache.send(fetch.framed(.cacheFetch, number: number))
@@ -46,12 +53,42 @@ extension ExecutorLoop {
       let failure = Failure(.unavailable, "the node's cache does not take writes")
       return .cacheRefused(failure, number: number)
     case .sendResult(let result, let number):
-      mapped.removeAll()
+      if number == begun {
+        mapped.removeAll()
+        slot.showIdle()
+      }
       try send(result: result.framed(.result, number: number))
       if memory.isSpent(now: MonotonicClock.now) { ending = ending ?? .retired }
     case .retire: ending = .retired
     }
     return nil
+  }
+
+  private var slot: ExecutorSlot { slots[Int(configuration.identity.number)] }
+
+  private func begin(_ claim: Executor.Claim) throws -> Bool {
+    guard ending == nil, slot.begin(claim.number) else { return false }
+    begun = claim.number
+    shown.invocation = claim.invocation
+    shown.attempt = UInt32(claim.attempt)
+    shown.function = claim.function
+    shown.bundle = claim.bundle.prefix
+    shown.since = MonotonicClock.now
+    shown.deadline = claim.deadline
+    slot.show(shown)
+    if slots.claimWakeUp() {
+      _ = try supervisor.send(Empty().framed(.executorBusy))
+    }
+    return true
+  }
+
+  /// The further functions of a DAG.
+  private func showStage(_ run: StageRun) {
+    let bundle = run.bundle.prefix
+    guard run.function != shown.function || bundle != shown.bundle else { return }
+    shown.function = run.function
+    shown.bundle = bundle
+    slot.show(shown)
   }
 
   private func load(_ digest: ContentDigest, _ path: String) -> Failure? {

@@ -1,6 +1,7 @@
 import ClusterModel
 import Connections
 import Execution
+import ExecutorSlots
 import SharedCache
 import WireProtocol
 
@@ -8,11 +9,14 @@ extension ExecutorLoop {
   func takeFromScheduler() throws {
     while ending == nil, let event = try scheduler?.next() {
       switch event {
-      case .connected:
-        if let frame = unsentResult {
-          unsentResult = nil
-          try send(result: frame)
+      case .connected(let welcome):
+        if let schedulerLife, schedulerLife != welcome.incarnation {
+          slots[Int(configuration.identity.number)].forgetRecalls()
         }
+        schedulerLife = welcome.incarnation
+        let frames = unsentResults
+        unsentResults = []
+        for frame in frames { try send(result: frame) }
       case .lost, .refused: continue
       case .frame(let frame): try takeFromScheduler(frame)
       }
@@ -96,7 +100,7 @@ extension ExecutorLoop {
   private func loseAgent(_ reason: String) { ending = ending ?? .lostAgent(reason) }
 
   func send(result frame: [UInt8]) throws {
-    if try scheduler?.send(frame) != true { unsentResult = frame }
+    if try scheduler?.send(frame) != true { unsentResults.append(frame) }
   }
 
   func sendLogs() throws {

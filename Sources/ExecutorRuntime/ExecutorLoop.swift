@@ -1,6 +1,7 @@
 package import ClusterModel
 import Connections
 package import Execution
+import ExecutorSlots
 import Glibc
 import Platform
 import PluginHost
@@ -51,8 +52,15 @@ package final class ExecutorLoop {
   var logLines: [LogLines.Line] = []
   /// Room for the effects of a step, kept from one to the next.
   var effectsRoom: [Executor.Effect] = []
-  /// A result that no connection took; sent when the scheduler is there again.
-  var unsentResult: [UInt8]?
+  /// Results that no connection took; sent when the scheduler is there again. At most as many as
+  /// dispatches waited here when it went away.
+  var unsentResults: [[UInt8]] = []
+  let slots: SlotTable
+  /// The running dispatch as the slot table shows it, and its number.
+  var shown = ExecutorSlot.Running()
+  var begun: UInt64 = 0
+  /// The life of the scheduler that recalls come from.
+  var schedulerLife: Incarnation?
   var lastHandle: CallHandle = 0
   var lastToken: UInt64 = 0
   var ending: Ending?
@@ -65,6 +73,7 @@ package final class ExecutorLoop {
   ) throws {
     self.configuration = configuration
     self.context = context
+    slots = try SlotTable.opened(at: configuration.slotsPath)
     core = Executor(identity: configuration.identity, limits: limits)
     turns = try TurnQueue()
     turnSlot = poller.watch(descriptor: turns.descriptor)

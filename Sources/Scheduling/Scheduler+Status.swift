@@ -19,8 +19,8 @@ extension Scheduler {
       return ExecutorStatus(
         executor: executors.id(at: index), processID: entry.processID,
         isBusy: !entry.outstanding.isEmpty || entry.state != .attached,
-        function: entry.outstanding.first.map { flights[$0].title } ?? "",
-        since: entry.outstanding.first.map { flights[$0].dispatchedAt },
+        function: entry.outstanding.first.map { flights[$0.flight].title } ?? "",
+        since: entry.outstanding.first.map { flights[$0.flight].dispatchedAt },
         callsDone: entry.callsDone)
     }.sorted { $0.executor < $1.executor }
   }

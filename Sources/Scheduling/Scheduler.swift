@@ -21,7 +21,11 @@ package struct Scheduler: Sendable {
     case refused(Failure, number: UInt64, by: ExecutorID)
     /// A dispatch could not be handed over: the executor's connection is gone.
     case unreachable(ExecutorID, number: UInt64)
-    case executorLost(ExecutorID, cause: Failure)
+    /// Its process is over; `lastStarted` is the number of the last dispatch it began, nil where
+    /// nobody knows.
+    case executorLost(ExecutorID, cause: Failure, lastStarted: UInt64? = nil)
+    /// It will begin no dispatch numbered above `started`, up to `upTo`.
+    case recalled(ExecutorID, started: UInt64, upTo: UInt64)
     /// The node's agent is gone, and with it its executors and whatever its cache had not flushed.
     case agentLost(NodeID)
     case released([Released.Entry])
@@ -37,6 +41,9 @@ package struct Scheduler: Sendable {
     case answer(CallResult, number: UInt64, to: Incarnation)
     case dispatch(Dispatch, number: UInt64, to: ExecutorID, because: PlacementReason)
     case cancel(InvocationID, on: ExecutorID)
+    /// To the supervisor of the executor's node: what the executor has not begun, up to this number,
+    /// it shall not begin.
+    case recall(ExecutorID, upTo: UInt64)
     /// To the supervisor of the executor's node.
     case kill(ExecutorID, InvocationID, reason: ErrorCode)
     case store(KeyRequest, number: UInt64)
@@ -63,12 +70,15 @@ package struct Scheduler: Sendable {
   var flights = FlightTable()
   var queue = CallQueue()
   var wakes = WakeHeap()
+  var runTimes = RunTimes()
   var stores = StoreRequests()
   var startUp = StartUp()
   var uploads = OpenUploads()
   var changes = RegistryChanges()
   var phase = Phase.starting
-  var nextNumber: UInt64 = 1
+  /// Of a dispatch or a request. Above those of this scheduler's earlier lives, so that a recall of
+  /// theirs means none of ours.
+  var nextNumber: UInt64
   var parkedCount = 0
   var parkedBytes = 0
   /// Submitted calls whose intents are under way: they will be queued.
@@ -92,6 +102,8 @@ package struct Scheduler: Sendable {
     package var failed: UInt64 = 0
     package var retried: UInt64 = 0
     package var overloaded: UInt64 = 0
+    /// Dispatches taken back from behind a long call.
+    package var recalled: UInt64 = 0
     package var ended: UInt64 { done + failed }
   }
 
@@ -102,9 +114,11 @@ package struct Scheduler: Sendable {
     limits.check()
     self.incarnation = incarnation
     self.limits = limits
+    nextNumber = (incarnation.number & (.max >> 1)) + 1
     policy = placement.policy
     random = SplitMix64(seed: seed)
-    executors = ExecutorTable(credits: limits.creditsPerExecutor)
+    executors = ExecutorTable(
+      credits: limits.creditsPerExecutor, workMax: limits.queuedWorkMax.wholeNanoseconds)
   }
 
   package mutating func step(_ input: Input, at now: Moment, into effects: inout [Effect]) {
@@ -124,9 +138,11 @@ package struct Scheduler: Sendable {
     case .refused(let failure, let number, let executor):
       takeRefusal(failure, number: number, by: executor, at: now, into: &effects)
     case .unreachable(let executor, let number):
-      takeBack(number, from: executor)
-    case .executorLost(let executor, let cause):
-      lose(executor, cause: cause, at: now, into: &effects)
+      takeBack(number, from: executor, at: now, into: &effects)
+    case .executorLost(let executor, let cause, let lastStarted):
+      lose(executor, cause: cause, lastStarted: lastStarted, at: now, into: &effects)
+    case .recalled(let executor, let started, let upTo):
+      takeRecalled(executor, started: started, upTo: upTo, at: now, into: &effects)
     case .agentLost(let node): lose(node, at: now, into: &effects)
     case .released(let entries): release(entries, at: now, into: &effects)
     case .registry(let request, let number, let client):
@@ -152,15 +168,10 @@ package struct Scheduler: Sendable {
   package var nextDeadline: UInt64? {
     mutating get {
       var earliest = wakes.earliest
+      earliest.lower(to: executors.earliestWake)
       earliest.lower(to: stores.earliestResend)
       earliest.lower(to: changes.probeDeadline)
       earliest.lower(to: uploadDeadline)
-      for index in executors.entries.indices where executors.entries[index].isLive {
-        switch executors.entries[index].state {
-        case .paused(let time), .condemned(_, let time): earliest.lower(to: time)
-        case .attached, .unreachable: break
-        }
-      }
       if case .stopping(let time) = phase { earliest.lower(to: time) }
       return earliest
     }

@@ -10,8 +10,15 @@ package struct SchedulerLimits: Equatable, Sendable {
   /// until one has left, so that slow storage slows the callers instead of filling this process.
   package var parkedResultsMax = 4096
   package var parkedBytesMax = 64 << 20
-  /// Calls an executor holds at a time; the others wait here, where they can be recalled.
-  package var creditsPerExecutor = 1
+  /// Calls an executor holds at a time; the others wait here.
+  package var creditsPerExecutor = 64
+  /// An executor that has calls is given another one only while those it has are measured to take
+  /// less than this together, and the other one alone likewise.
+  package var queuedWorkMax = Duration.milliseconds(1)
+  /// After so long without an answer, the calls behind the running one are recalled.
+  package var recallAfter = Duration.milliseconds(5)
+  /// A recall without an answer is asked for again after this long.
+  package var recallPatience = Duration.milliseconds(100)
   /// Attempts of a call whose executor was lost under it.
   package var attemptsMax = Limits.attemptsMax
   /// For calls that name no time limit. The wait in the queue counts.
@@ -56,6 +63,7 @@ package struct SchedulerLimits: Equatable, Sendable {
     precondition(attemptsMax > 0 && creditsPerExecutor > 0)
     precondition(
       callTimeLimit <= callTimeLimitMax, "the default time limit is one of those allowed")
+    precondition(queuedWorkMax < recallAfter, "what is given at a time should not be recalled")
     precondition(bundleBytesMax <= Limits.valueBytesMax * 16)
     precondition(storePageSize > 0 && intentPageSize > 0 && openUploadsMax > 0)
   }

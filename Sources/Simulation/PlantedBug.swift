@@ -29,6 +29,8 @@ package enum PlantedBug: String, CaseIterable, Sendable {
   case dropPushes = "drop-pushes"
   /// The shard's timers come and are not passed on.
   case ignoreTimers = "ignore-timers"
+  /// An executor begins dispatches that were recalled.
+  case beginRecalled = "begin-recalled"
 
   /// The oracles that may be first to see it.
   package var seenBy: Set<Violation.Oracle> {
@@ -44,6 +46,7 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case .unboundedQueue, .unboundedLog: [.bounded]
     case .dropPushes: [.convergence]
     case .ignoreTimers: [.busyPolling]
+    case .beginRecalled: [.oneRunAnAttempt]
     }
   }
 }

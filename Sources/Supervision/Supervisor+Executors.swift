@@ -70,11 +70,14 @@ extension Supervisor {
   }
 
   mutating func executorEnded(
-    _ id: ExecutorID, _ ending: Ending, now: UInt64, into effects: inout [Effect]
+    _ id: ExecutorID, _ ending: Ending, lastStarted: UInt64, now: UInt64,
+    into effects: inout [Effect]
   ) {
     guard let slot = slots.first(where: { $0.id == id }) else { return }
     var loss = ExecutorLost()
     loss.executor = id.description
+    loss.knowsStarted = true
+    loss.lastStarted = lastStarted
     loss.cause = ending.cause(slot.lastWords)
     // One that ended by itself before the kill reached it ended of its own fault.
     if let reason = slot.killedFor, ending == .signalled(9) { loss.cause = reason }

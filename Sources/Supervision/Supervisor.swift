@@ -39,10 +39,13 @@ package struct Supervisor {
     case saidHello(ExecutorID)
     case wrote(ExecutorID, line: String, isError: Bool, wallMilliseconds: UInt64)
     case logged(ExecutorID, [LogLines.Line])
-    case ended(ExecutorID, Ending)
+    /// `lastStarted`: the number of the last dispatch it began; zero for none.
+    case ended(ExecutorID, Ending, lastStarted: UInt64 = 0)
     case kill(KillExecutor)
     /// It and what it started have taken so many bytes of memory, more than their limit.
     case overMemory(ExecutorID, used: UInt64, limit: UInt64)
+    /// The call it runs is beyond its deadline, as the slot table shows.
+    case overdue(ExecutorID)
     case bundleWanted(ContentDigest, by: Asker)
     /// The answer to `fetchBundle`: its record, nil when the store has none.
     case bundleRecord(ContentDigest, BundleRecord?)
@@ -124,10 +127,15 @@ package struct Supervisor {
       if isError { update(id) { $0.lastWords.append(line) } }
       note(id, line, level: isError ? 3 : 2, at: time)
     case .logged(let id, let lines): take(lines, from: id, now: now)
-    case .ended(let id, let ending): executorEnded(id, ending, now: now, into: &effects)
+    case .ended(let id, let ending, let lastStarted):
+      executorEnded(id, ending, lastStarted: lastStarted, now: now, into: &effects)
     case .kill(let order): kill(order, into: &effects)
     case .overMemory(let id, let used, let limit):
       endForMemory(id, used: used, limit: limit, into: &effects)
+    case .overdue(let id):
+      var order = KillExecutor()
+      order.executor = id.description
+      kill(order, into: &effects)
     case .timer: fillEmptySlots(now: now, using: &random, into: &effects)
     case .stop: stop(into: &effects)
     default: stepBundles(input, into: &effects)

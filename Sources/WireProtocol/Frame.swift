@@ -29,6 +29,10 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
   case killExecutor = 38
   case probeBundle = 39
   case bundleProbed = 40
+  /// Asks an agent to take back what an executor has not begun.
+  case recall = 41
+  /// From the agent, or from the executor that found a dispatch recalled.
+  case recalled = 42
 
   case cacheFetch = 48
   case cacheFetched = 49
@@ -37,6 +41,8 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
   case bundleRequest = 52
   case bundleReady = 53
   case logLines = 54
+  /// An executor whose agent sleeps has begun a call: look after it. No body.
+  case executorBusy = 55
 
   /// Control messages between tools and the cluster: swift-protobuf's side (`ControlProtocol`).
   case controlRequest = 64

@@ -195,18 +195,60 @@ package struct ExecutorLost: WireMessage {
   /// `ExecutorID` text.
   package var executor = ""
   package var cause = Failure(.executorLost, "")
+  /// Whether `lastStarted` says something.
+  package var knowsStarted = false
+  /// The number of the last dispatch it began; zero for none.
+  package var lastStarted: UInt64 = 0
 
   package init() {}
 
   package func encode(into writer: inout ProtobufWriter) {
     writer.field(1, executor)
     writer.message(2, FailureMessage(cause))
+    writer.field(3, knowsStarted)
+    writer.fixed64(4, lastStarted)
   }
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
     switch reader.field {
     case 1: executor = try reader.string()
     case 2: cause = try reader.message(FailureMessage.self).failure
+    case 3: knowsStarted = try reader.bool()
+    case 4: lastStarted = try reader.fixed64()
+    default: try reader.skip()
+    }
+  }
+}
+
+/// `recall`, from a scheduler to an agent: the executor shall begin no dispatch up to `upTo` that it
+/// has not begun. `recalled`, the answer: it will begin none after `started`, up to `upTo`. The
+/// executor itself says the same when it comes to a dispatch that was recalled.
+package struct Recall: WireMessage {
+  /// `ExecutorID` text.
+  package var executor = ""
+  /// A dispatch's number.
+  package var upTo: UInt64 = 0
+  /// In the answer: the last dispatch begun, zero for none.
+  package var started: UInt64 = 0
+
+  package init() {}
+  package init(executor: ExecutorID, upTo: UInt64, started: UInt64 = 0) {
+    self.executor = executor.description
+    self.upTo = upTo
+    self.started = started
+  }
+
+  package func encode(into writer: inout ProtobufWriter) {
+    writer.field(1, executor)
+    writer.fixed64(2, upTo)
+    writer.fixed64(3, started)
+  }
+
+  package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
+    switch reader.field {
+    case 1: executor = try reader.string()
+    case 2: upTo = try reader.fixed64()
+    case 3: started = try reader.fixed64()
     default: try reader.skip()
     }
   }

@@ -32,16 +32,69 @@ import WireProtocol
     #expect(effects.writes == nil)
   }
 
-  @Test func aSecondDispatchIsRefusedWhileACallIsHere() {
+  @Test func furtherDispatchesWaitInTheirOrder() {
     var driver = ExecutorDriver()
     driver.startBody()
-    let effects = driver.step(.dispatched(dispatch("g"), number: 2))
-    guard case .refuse(let failure, number: 2)? = effects.first else {
+    #expect(driver.step(.dispatched(dispatch("g"), number: 2)) == [])
+    #expect(driver.step(.dispatched(dispatch("h"), number: 3)) == [])
+    let first = driver.endBody()
+    #expect(first.result != nil)
+    #expect(first.run?.function == "g")
+    #expect(driver.endBody().run?.function == "h")
+    #expect(driver.endBody().run == nil)
+  }
+
+  @Test func moreDispatchesThanMayWaitAreRefused() {
+    var limits = ExecutorLimits()
+    limits.dispatchesWaitingMax = 1
+    var driver = ExecutorDriver(limits: limits)
+    driver.startBody()
+    #expect(driver.step(.dispatched(dispatch("g"), number: 2)) == [])
+    let effects = driver.step(.dispatched(dispatch("h"), number: 3))
+    guard case .refuse(let failure, number: 3)? = effects.first else {
       Issue.record("not refused: \(effects)")
       return
     }
     #expect(failure.code == .overloaded)
-    #expect(driver.endBody().result != nil)
+    #expect(driver.endBody().run?.function == "g")
+  }
+
+  @Test func aRecalledDispatchIsGivenBackAndTheNextOneRuns() {
+    var driver = ExecutorDriver()
+    driver.startBody()
+    _ = driver.step(.dispatched(dispatch("g"), number: 2))
+    _ = driver.step(.dispatched(dispatch("h"), number: 3))
+    driver.recalledUpTo = 2
+    let effects = driver.endBody()
+    #expect(effects.contains(.giveBack(number: 2)))
+    #expect(effects.run?.function == "h")
+  }
+
+  @Test func aCallCancelledWhileItWaitsEndsAtOnceAndNeverRuns() {
+    var driver = ExecutorDriver()
+    driver.startBody()
+    let waiting = InvocationID(high: 5, low: 5)
+    _ = driver.step(
+      .dispatched(dispatch("g", header: CallHeader(invocation: waiting)), number: 2))
+    let effects = driver.step(.cancelled(waiting))
+    #expect(effects.result?.invocation == waiting)
+    #expect(effects.result?.failure?.code == .cancelled)
+    #expect(driver.endBody().run == nil)
+  }
+
+  @Test func theTimeOfACallThatWaitsRunsFromItsArrival() {
+    var driver = ExecutorDriver()
+    driver.startBody()
+    var header = CallHeader(invocation: InvocationID(high: 5, low: 5))
+    header.remaining = .milliseconds(3)
+    _ = driver.step(.dispatched(dispatch("g", header: header), number: 2))
+    driver.advance(.milliseconds(4))
+    let effects = driver.endBody()
+    #expect(effects.run == nil)
+    let failures = effects.compactMap { effect in
+      if case .sendResult(let result, number: 2) = effect { result.failure } else { nil }
+    }
+    #expect(failures.map(\.code) == [.deadlineExceeded])
   }
 
   @Test func aMissingBundleIsAskedForLoadedAndRun() {

@@ -25,9 +25,18 @@ struct ExecutorDriver {
     _ = step(.stageEnded(.result(encoding: 0, [])))
   }
 
+  /// Dispatches up to this number were recalled.
+  var recalledUpTo: UInt64?
+
+  /// Answers claims as the slot table would, and leaves them out of the effects.
   mutating func step(_ input: Executor.Input) -> [Executor.Effect] {
     var effects: [Executor.Effect] = []
     executor.step(input, at: readings, into: &effects)
+    while let index = effects.firstIndex(where: { $0.claim != nil }) {
+      guard let claim = effects.remove(at: index).claim else { break }
+      let mayBegin = recalledUpTo.map { claim.number > $0 } ?? true
+      executor.step(.claimed(mayBegin), at: readings, into: &effects)
+    }
     return effects
   }
 
@@ -111,6 +120,12 @@ func fetched(_ key: String, _ record: Record?) -> CacheFetched {
   fetched.key = Key(key)
   fetched.record = record?.encoded() ?? []
   return fetched
+}
+
+extension Executor.Effect {
+  var claim: Executor.Claim? {
+    if case .claim(let claim) = self { claim } else { nil }
+  }
 }
 
 extension [Executor.Effect] {

@@ -12,11 +12,13 @@ import WireProtocol
       "--node", "node0", "--number", "3", "--incarnation", "zz", "--agent", "10",
       "--cluster", "ff",
       "--scheduler", "ipc:///s", "--cache", "ipc:///c", "--supervisor", "ipc:///v",
+      "--slots", "/t",
     ])
     var expected = ExecutorConfiguration(
       identity: ExecutorID(
         node: NodeID("node0"), number: 3, incarnation: Incarnation(35 * 36 + 35)),
-      cluster: ClusterID(255), scheduler: "ipc:///s", cache: "ipc:///c", supervisor: "ipc:///v")
+      cluster: ClusterID(255), scheduler: "ipc:///s", cache: "ipc:///c", supervisor: "ipc:///v",
+      slots: "/t")
     expected.agent = Incarnation(36)
     #expect(command == .run(expected))
   }

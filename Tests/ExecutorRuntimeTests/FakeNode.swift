@@ -1,5 +1,6 @@
 import ClusterModel
 import Connections
+import ExecutorSlots
 import Foundation
 import Lattices
 import Platform
@@ -15,6 +16,7 @@ final class FakeNode {
   static let digest = ContentDigest(Array(repeating: 3, count: 32)[...])!
 
   private let context: Context
+  let slots: SlotTable
   private let folder: String
   private var poller = Poller()
   private var scheduler: Listener?
@@ -35,19 +37,24 @@ final class FakeNode {
   private(set) var writes: [CacheWrites] = []
   private(set) var logLines: [LogLines.Line] = []
   private(set) var bundleRequests = 0
+  private(set) var recalled: [Recall] = []
+  /// How often the executor said that it has begun a call while nobody watched its slot.
+  private(set) var wakeUps = 0
 
   init(cacheFolder: String = "") throws {
     context = try Context()
     folder = "/tmp/cb-\(getpid())-\(String(RandomBytes.word(), radix: 36))"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     self.cacheFolder = cacheFolder
+    slots = try SlotTable.created(at: "\(folder)/slots", slots: 1)
     scheduler = try listener("scheduler")
     cache = try listener("cache")
     supervisor = try listener("supervisor")
     let configuration = ExecutorConfiguration(
       identity: ExecutorID(node: NodeID("node0"), number: 0, incarnation: Incarnation(9)),
       cluster: ClusterID(7), scheduler: "ipc://\(folder)/scheduler",
-      cache: "ipc://\(folder)/cache", supervisor: "ipc://\(folder)/supervisor")
+      cache: "ipc://\(folder)/cache", supervisor: "ipc://\(folder)/supervisor",
+      slots: "\(folder)/slots")
     thread = try LoopThread(name: "executor") { [ended] in
       do {
         let loop = try ExecutorLoop(configuration, in: Context())
@@ -151,6 +158,7 @@ final class FakeNode {
       case .result: results[frame.header.number] = try CallResult.decode(frame.body)
       case .refusal:
         refusals[frame.header.number] = try FailureMessage.decode(frame.body).failure
+      case .recalled: recalled.append(try Recall.decode(frame.body))
       default: Issue.record("the scheduler got a \(frame.header.kind)")
       }
     }
@@ -195,6 +203,7 @@ final class FakeNode {
         ready.path = TestBundle.path
         _ = try supervisor?.send(
           ready.framed(.bundleReady, number: frame.header.number), to: peer)
+      case .executorBusy: wakeUps += 1
       case .logLines: logLines += try LogLines.decode(frame.body).lines
       default: Issue.record("the supervisor got a \(frame.header.kind)")
       }

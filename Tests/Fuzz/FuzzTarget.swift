@@ -58,6 +58,7 @@ private func readBody(of frame: Frame) {
   case .released: read(Released.self, body)
   case .executorLost: read(ExecutorLost.self, body)
   case .killExecutor: read(KillExecutor.self, body)
+  case .recall, .recalled: read(Recall.self, body)
   case .probeBundle, .bundleRequest: read(BundleRequest.self, body)
   case .bundleProbed: read(BundleRecord.self, body)
   case .bundleReady: read(BundleReady.self, body)
@@ -65,7 +66,7 @@ private func readBody(of frame: Frame) {
   case .cacheFetched: read(CacheFetched.self, body)
   case .cacheWrites: read(CacheWrites.self, body)
   case .logLines: read(LogLines.self, body)
-  case .heartbeat, .streamAcknowledged, .sayHello, .unwatch, .cacheApplied:
+  case .heartbeat, .streamAcknowledged, .sayHello, .unwatch, .cacheApplied, .executorBusy:
     read(Empty.self, body)
   case .controlRequest, .controlResponse: break
   }

@@ -51,11 +51,11 @@ import WireProtocol
     var driver = Driver()
     _ = driver.attach(0)
     for number in 1...3 { driver.call(.to("square", UInt64(number)), number: UInt64(number)) }
-    for expected in 1...3 as ClosedRange<UInt64> {
-      let dispatch = try #require(driver.takeDispatches().first)
-      #expect(dispatch.header.invocation.low == expected)
-      driver.finish(dispatch)
-    }
+    let first = driver.takeDispatches()
+    #expect(first.map(\.header.invocation.low) == [1])
+    driver.finish(try #require(first.first))
+    // It was measured to be short.
+    #expect(driver.takeDispatches().map(\.header.invocation.low) == [2, 3])
   }
 
   @Test func anUnknownFunctionIsNotFoundAndNearNamesAreOffered() throws {

@@ -24,6 +24,7 @@ import WireProtocol
         store.payload(ReservedKeys.intent(id)) == nil, "seed \(seed): \(number) has an intent")
     }
     #expect(world.answered.count > 100, "seed \(seed): the events exercise nothing")
+    #expect(world.heldMost == 3, "seed \(seed): no executor was ever given its credits")
   }
 
   @Test func theSameSeedGivesTheSameEffects() {
@@ -52,6 +53,8 @@ struct RandomWorld {
   var accepted: Set<UInt64> = []
   var problems: [String] = []
   var history: [Scheduler.Effect] = []
+  /// The most calls that an executor had at a time.
+  private(set) var heldMost = 0
   private var nextNumber: UInt64 = 1
   private var running: [Running] = []
   private var parked: [Dispatched] = []
@@ -64,6 +67,7 @@ struct RandomWorld {
     var limits = SchedulerLimits()
     limits.queuedCallsMax = 12
     limits.parkedResultsMax = 4
+    limits.creditsPerExecutor = 3
     return limits
   }()
 
@@ -121,8 +125,7 @@ struct RandomWorld {
   }
 
   private mutating func finish() {
-    guard !running.isEmpty else { return }
-    let index = Int.random(in: 0..<running.count, using: &random)
+    guard let index = begun.randomElement(using: &random) else { return }
     let dispatch = running.remove(at: index).dispatch
     let awaits = Bool.random(using: &random)
     if awaits { parked.append(dispatch) }
@@ -131,12 +134,37 @@ struct RandomWorld {
     old.append(dispatch)
   }
 
+  /// Indices of the oldest dispatch of each executor: those it has begun.
+  private var begun: [Int] {
+    running.indices.filter { index in
+      let executor = running[index].dispatch.executor
+      return running.firstIndex { $0.dispatch.executor == executor } == index
+    }
+  }
+
   private mutating func crash() {
     guard !alive.isEmpty else { return }
     let id = alive.remove(at: Int.random(in: 0..<alive.count, using: &random))
-    running.removeAll { $0.dispatch.executor == id }
     let code: ErrorCode = Bool.random(using: &random) ? .functionCrashed : .executorLost
-    driver.step(.executorLost(id, cause: Failure(code, "it died")))
+    lose(id, cause: Failure(code, "it died"))
+  }
+
+  private mutating func lose(_ id: ExecutorID, cause: Failure) {
+    let started = running.first { $0.dispatch.executor == id }?.dispatch.number
+    running.removeAll { $0.dispatch.executor == id }
+    driver.step(.executorLost(id, cause: cause, lastStarted: started))
+  }
+
+  /// The executor begins nothing but what it has begun.
+  private mutating func recall(_ id: ExecutorID, upTo number: UInt64) {
+    // One in four is lost: it is asked for again.
+    guard alive.contains(id), Int.random(in: 0..<4, using: &random) > 0,
+      let started = running.first(where: { $0.dispatch.executor == id })?.dispatch.number
+    else { return }
+    running.removeAll {
+      $0.dispatch.executor == id && $0.dispatch.number > started && $0.dispatch.number <= number
+    }
+    driver.step(.recalled(id, started: started, upTo: number))
   }
 
   private mutating func attach() {
@@ -186,25 +214,33 @@ struct RandomWorld {
   }
 
   private mutating func observe() {
-    let effects = driver.effects
-    driver.effects = []
-    history += effects
-    for effect in effects {
-      if let dispatch = Dispatched(effect) { start(dispatch) }
-      if let answer = Answered(effect) { take(answer) }
-      if let request = effect.storeRequest, !unanswered.contains(where: { $0.1 == request.1 }) {
-        unanswered.append(request)
-      }
-      if case .kill(let id, _, _) = effect { kill(id) }
+    // What an effect leads to is looked at before anything else happens.
+    while !driver.effects.isEmpty {
+      let effects = driver.effects
+      driver.effects = []
+      history += effects
+      for effect in effects { take(effect) }
     }
     checkBounds()
   }
 
+  private mutating func take(_ effect: Scheduler.Effect) {
+    if let dispatch = Dispatched(effect) { start(dispatch) }
+    if let answer = Answered(effect) { take(answer) }
+    if let request = effect.storeRequest, !unanswered.contains(where: { $0.1 == request.1 }) {
+      unanswered.append(request)
+    }
+    if case .kill(let id, _, _) = effect { kill(id) }
+    if case .recall(let id, let upTo) = effect { recall(id, upTo: upTo) }
+  }
+
   private mutating func start(_ dispatch: Dispatched) {
     if !alive.contains(dispatch.executor) { problems.append("a dead executor got a call") }
-    if running.contains(where: { $0.dispatch.executor == dispatch.executor }) {
-      problems.append("an executor got two calls")
+    let held = running.count { $0.dispatch.executor == dispatch.executor }
+    if held >= Self.limits.creditsPerExecutor {
+      problems.append("an executor got more calls than it has credits")
     }
+    heldMost = max(heldMost, held + 1)
     running.append(Running(dispatch: dispatch))
   }
 
@@ -224,8 +260,7 @@ struct RandomWorld {
     // One order in four is lost: it comes again.
     guard Int.random(in: 0..<4, using: &random) > 0 else { return }
     alive.remove(at: index)
-    running.removeAll { $0.dispatch.executor == id }
-    driver.step(.executorLost(id, cause: Failure(.deadlineExceeded, "ended")))
+    lose(id, cause: Failure(.deadlineExceeded, "ended"))
   }
 
   private mutating func checkBounds() {
@@ -234,7 +269,8 @@ struct RandomWorld {
       problems.append("\(scheduler.queuedCount) calls are queued")
     }
     // Every executor may still bring one when the limit is reached, and so may every future.
-    let bound = Self.limits.parkedResultsMax + scheduler.queuedCallsBound + 3
+    let bound =
+      Self.limits.parkedResultsMax + scheduler.queuedCallsBound + 3 * Self.limits.creditsPerExecutor
     if scheduler.parkedResultCount > bound {
       problems.append("\(scheduler.parkedResultCount) results are parked")
     }

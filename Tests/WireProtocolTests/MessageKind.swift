@@ -41,6 +41,7 @@ struct MessageKind: Sendable, CustomTestStringConvertible {
     MessageKind(CacheFetch.self), MessageKind(CacheFetched.self), MessageKind(CacheWrite.self),
     MessageKind(CacheWrites.self), MessageKind(Released.Entry.self), MessageKind(Released.self),
     MessageKind(ExecutorLost.self), MessageKind(KillExecutor.self),
+    MessageKind(Recall.self),
     MessageKind(BundleRequest.self), MessageKind(BundleReady.self),
     MessageKind(LogLines.Line.self), MessageKind(LogLines.self),
     MessageKind(FunctionRecord.self), MessageKind(BundleRecord.self),

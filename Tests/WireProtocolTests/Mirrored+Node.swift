@@ -127,6 +127,8 @@ extension ExecutorLost: Mirrored {
     var lost = ExecutorLost()
     lost.executor = random.text()
     lost.cause = random.failure()
+    lost.knowsStarted = Bool.random(using: &random)
+    lost.lastStarted = random.next()
     return lost
   }
 
@@ -134,6 +136,26 @@ extension ExecutorLost: Mirrored {
     .with {
       $0.executor = executor
       $0.cause = FailureMessage(cause).mirror
+      $0.knowsStarted = knowsStarted
+      $0.lastStarted = lastStarted
+    }
+  }
+}
+
+extension Recall: Mirrored {
+  static func random(using random: inout SeededGenerator) -> Self {
+    var recall = Recall()
+    recall.executor = random.text()
+    recall.upTo = random.next()
+    recall.started = random.next()
+    return recall
+  }
+
+  var mirror: Cloudburst_Recall {
+    .with {
+      $0.executor = executor
+      $0.upTo = upTo
+      $0.started = started
     }
   }
 }

@@ -876,11 +876,36 @@ package nonisolated struct Cloudburst_ExecutorLost: Sendable {
   /// Clears the value of `cause`. Subsequent reads from it will return its default value.
   package mutating func clearCause() {self._cause = nil}
 
+  /// whether last_started says something
+  package var knowsStarted: Bool = false
+
+  /// the last dispatch it began; 0: none
+  package var lastStarted: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _cause: Cloudburst_FailureMessage? = nil
+}
+
+package nonisolated struct Cloudburst_Recall: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// NODE/NUMBER#INCARNATION
+  package var executor: String = String()
+
+  /// dispatches up to this number that are not begun are not to begin
+  package var upTo: UInt64 = 0
+
+  /// in the answer: the last one begun; 0: none
+  package var started: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 package nonisolated struct Cloudburst_KillExecutor: Sendable {
@@ -2335,7 +2360,7 @@ nonisolated extension Cloudburst_Released.Entry: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Cloudburst_ExecutorLost: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ExecutorLost"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}executor\0\u{1}cause\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}executor\0\u{1}cause\0\u{3}knows_started\0\u{3}last_started\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2345,6 +2370,8 @@ nonisolated extension Cloudburst_ExecutorLost: SwiftProtobuf.Message, SwiftProto
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.executor) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._cause) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.knowsStarted) }()
+      case 4: try { try decoder.decodeSingularFixed64Field(value: &self.lastStarted) }()
       default: break
       }
     }
@@ -2361,12 +2388,60 @@ nonisolated extension Cloudburst_ExecutorLost: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._cause {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
+    if self.knowsStarted != false {
+      try visitor.visitSingularBoolField(value: self.knowsStarted, fieldNumber: 3)
+    }
+    if self.lastStarted != 0 {
+      try visitor.visitSingularFixed64Field(value: self.lastStarted, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Cloudburst_ExecutorLost, rhs: Cloudburst_ExecutorLost) -> Bool {
     if lhs.executor != rhs.executor {return false}
     if lhs._cause != rhs._cause {return false}
+    if lhs.knowsStarted != rhs.knowsStarted {return false}
+    if lhs.lastStarted != rhs.lastStarted {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_Recall: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Recall"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}executor\0\u{3}up_to\0\u{1}started\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.executor) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.upTo) }()
+      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.started) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.executor.isEmpty {
+      try visitor.visitSingularStringField(value: self.executor, fieldNumber: 1)
+    }
+    if self.upTo != 0 {
+      try visitor.visitSingularFixed64Field(value: self.upTo, fieldNumber: 2)
+    }
+    if self.started != 0 {
+      try visitor.visitSingularFixed64Field(value: self.started, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_Recall, rhs: Cloudburst_Recall) -> Bool {
+    if lhs.executor != rhs.executor {return false}
+    if lhs.upTo != rhs.upTo {return false}
+    if lhs.started != rhs.started {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -79,6 +79,11 @@ extension SchedulerLoop {
         return
       }
       try step(.refused(message.failure, number: frame.header.number, by: id))
+    case .recalled:
+      guard let recall = try? Recall.decode(frame.body), let id = ExecutorID(recall.executor) else {
+        return try refuse(member: frame, from: peer)
+      }
+      try step(.recalled(id, started: recall.started, upTo: recall.upTo))
     case .released: try takeReleased(frame, from: peer)
     case .executorLost: try takeLoss(frame, from: peer)
     case .bundleProbed:
@@ -109,7 +114,8 @@ extension SchedulerLoop {
       executorsByPeer[old] = nil
       back.forget(old)
     }
-    try step(.executorLost(id, cause: message.cause))
+    let lastStarted = message.knowsStarted ? message.lastStarted : nil
+    try step(.executorLost(id, cause: message.cause, lastStarted: lastStarted))
   }
 
   private mutating func refuse(member frame: Frame, from peer: PeerID) throws {

@@ -197,6 +197,12 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
       var message = CancelCall()
       message.invocation = invocation
       _ = try back.send(message.framed(.cancel), to: peer)
+    case .recall(let executor, let upTo):
+      let order = Recall(executor: executor, upTo: upTo)
+      // Where it is lost the core asks again.
+      if let agent = supervisors[executor.node] {
+        _ = try back.send(order.framed(.recall), to: agent.peer)
+      }
     case .kill(let executor, let invocation, let reason):
       try kill(executor, for: invocation, reason)
     case .store(let request, let number):

@@ -17,6 +17,8 @@ package struct SupervisorConfiguration: Sendable {
   package var executorProgram: String
   /// Bundle files, named by their digest; only this process writes there.
   package var bundleFolder: String
+  /// The file of the slot table, made by this process.
+  package var slotsPath: String
   /// Bytes of private memory a call may take that does not ask for another amount (`RLIMIT_DATA`).
   package var executorDataBytesMax = Limits.callMemoryBytes
   /// Of an executor's shared memory so much may be the cache's and the program's own files.
@@ -28,7 +30,7 @@ package struct SupervisorConfiguration: Sendable {
   package init(
     node: NodeID, cluster: ClusterID, incarnation: Incarnation, executors: Int, endpoint: String,
     peers: (scheduler: String, storage: String, cache: String), executorProgram: String,
-    bundleFolder: String
+    bundleFolder: String, slotsPath: String
   ) {
     precondition(executors > 0, "a node has at least one executor")
     precondition(executorProgram.hasPrefix("/"), "the program is started by its absolute path")
@@ -42,5 +44,6 @@ package struct SupervisorConfiguration: Sendable {
     cacheEndpoint = peers.cache
     self.executorProgram = executorProgram
     self.bundleFolder = bundleFolder
+    self.slotsPath = slotsPath
   }
 }

@@ -1,5 +1,6 @@
 import ClusterModel
 import Connections
+import ExecutorSlots
 import Platform
 import Supervision
 import WireProtocol
@@ -14,9 +15,11 @@ extension SupervisorLoop {
         "--agent", "\(configuration.incarnation)",
         "--cluster", "\(configuration.cluster)", "--scheduler", configuration.schedulerEndpoint,
         "--cache", configuration.cacheEndpoint, "--supervisor", listener.endpoints[0],
+        "--slots", configuration.slotsPath,
       ], environment: configuration.environment)
     command.dataBytesMax = configuration.executorDataBytesMax
     command.leadsProcessGroup = true
+    slots[Int(id.number)].reset(for: id.incarnation)
     do {
       let child = try Child(command, watchedBy: &poller)
       children[id] = child
@@ -39,7 +42,7 @@ extension SupervisorLoop {
         child.stopWatching(in: &poller)
         children[id] = nil
         events.onReaped(id, UInt32(child.process.id))
-        try step(.ended(id, ending))
+        try step(.ended(id, ending, lastStarted: slots[Int(id.number)].started))
       }
     }
   }

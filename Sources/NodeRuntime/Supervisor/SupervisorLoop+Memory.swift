@@ -8,7 +8,7 @@ import Supervision
 /// The kernel keeps an executor's private memory within `RLIMIT_DATA`; this look is for what that does
 /// not count: shared memory that a function makes, and the processes it starts.
 struct MemoryWatch {
-  /// While nothing changes; an executor that waits costs one small read.
+  /// While nothing changes.
   static let calmInterval = Duration.milliseconds(500)
   /// While some executor's memory changes.
   static let busyInterval = Duration.milliseconds(50)
@@ -20,7 +20,10 @@ struct MemoryWatch {
 }
 
 extension SupervisorLoop {
-  var memoryDue: UInt64? { children.isEmpty || isStopping ? nil : memory.due ?? 0 }
+  /// Only while calls run: an idle node sleeps.
+  var memoryDue: UInt64? {
+    children.isEmpty || isStopping || lookAt == nil ? nil : memory.due ?? 0
+  }
 
   mutating func watchMemory(now: UInt64) throws {
     var hasChanged = false

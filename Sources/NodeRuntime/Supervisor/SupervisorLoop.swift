@@ -1,6 +1,7 @@
 package import ClusterModel
 import Connections
 import ControlProtocol
+import ExecutorSlots
 package import Platform
 import Supervision
 import WireProtocol
@@ -31,6 +32,10 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
   var memory = MemoryWatch()
   var lastRequest: UInt64 = 0
   var wakeUpAt: UInt64?
+  let slots: SlotTable
+  /// When to look at the slots; nil while no executor runs anything.
+  var lookAt: UInt64?
+  var startedAtLastLook: [UInt64]
   /// Frames for the scheduler while it is away; the oldest go first beyond the limit.
   var undelivered: [[UInt8]] = []
   static let undeliveredMax = 1024
@@ -70,11 +75,15 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     hello.processID = UInt32(currentProcessID())
     let name = PeerID("supervisor/\(configuration.node)#\(configuration.incarnation)")
     try Files.createFolders(configuration.bundleFolder)
+    try Files.createFolders(Files.folder(of: configuration.slotsPath))
+    let slots = try SlotTable.created(at: configuration.slotsPath, slots: configuration.executors)
     let listener = try Listener(
       on: [configuration.endpoint], cluster: configuration.cluster, in: context)
     let scheduler = try Dialer(
       to: configuration.schedulerEndpoint, as: hello, named: name, in: context)
     let storage = try Dialer(to: configuration.storageEndpoint, as: hello, named: name, in: context)
+    startedAtLastLook = Array(repeating: 0, count: slots.count)
+    self.slots = slots
     self.configuration = configuration
     self.mailbox = mailbox
     self.events = events
@@ -96,7 +105,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     try step(.begin)
     while !(isStopping && children.isEmpty && probes.isEmpty) {
       let deadlines = [
-        wakeUpAt, listener.deadline, scheduler.deadline, storage.deadline, probeDeadline,
+        wakeUpAt, lookAt, listener.deadline, scheduler.deadline, storage.deadline, probeDeadline,
         memoryDue, followers.deadline, fetches.values.map(\.deadline).min(),
       ]
       _ = try poller.wait(until: deadlines.compactMap { $0 }.min())
@@ -118,6 +127,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     try takeFromChildren()
     try takeFromProbes(now: now)
     if let due = memoryDue, due <= now { try watchMemory(now: now) }
+    try lookAtSlots(now: now)
     if let at = wakeUpAt, at <= now {
       wakeUpAt = nil
       try step(.timer)
@@ -212,6 +222,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
         let id = ExecutorID(listener.hello(of: peer)?.name ?? "")
       else { return try refuse(frame, from: peer) }
       try step(.logged(id, lines.lines))
+    case .executorBusy: beginWatching()
     default: try refuse(frame, from: peer)
     }
   }
@@ -249,6 +260,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     switch frame.header.kind {
     case .killExecutor:
       if let order = try? KillExecutor.decode(frame.body) { try step(.kill(order)) }
+    case .recall: try recall(frame)
     case .probeBundle:
       guard let request = try? BundleRequest.decode(frame.body),
         let digest = ContentDigest(request.digest)

@@ -13,12 +13,22 @@ extension Scheduler {
     _ = executors.attach(id, processID: processID)
   }
 
+  /// - Parameter lastStarted: the number of the last dispatch it began, where that is known: those
+  ///   after it never ran, and those before it had ended.
   mutating func lose(
-    _ id: ExecutorID, cause: Failure, at now: Moment, into effects: inout [Effect]
+    _ id: ExecutorID, cause: Failure, lastStarted: UInt64? = nil, at now: Moment,
+    into effects: inout [Effect]
   ) {
-    let lost = executors.remove(id) ?? []
-    for index in lost.sorted(by: { flights[$0].sequence < flights[$1].sequence }) {
-      loseAttempt(of: index, cause: cause, at: now, into: &effects)
+    // Last first, so that the oldest ends at the head of the queue.
+    for index in (executors.remove(id) ?? []).reversed() {
+      let number = flights[index].dispatchNumber
+      switch lastStarted {
+      case let last? where number > last: waitAgain(index, at: now, into: &effects)
+      case let last? where number < last:
+        // It had ended, and its answer died with the executor: this death is not its doing.
+        loseAttempt(of: index, cause: cause, isGuilty: false, at: now, into: &effects)
+      default: loseAttempt(of: index, cause: cause, at: now, into: &effects)
+      }
     }
     // What it had already answered may still be released; but the request for that may have died
     // with it.
@@ -42,8 +52,11 @@ extension Scheduler {
   }
 
   /// The current attempt is provably over and has no result: try again, or give up.
+  ///
+  /// - Parameter isGuilty: it may have been what ended its executor.
   mutating func loseAttempt(
-    of index: Int, cause: Failure, at now: Moment, into effects: inout [Effect]
+    of index: Int, cause: Failure, isGuilty: Bool = true, at now: Moment,
+    into effects: inout [Effect]
   ) {
     if let verdict = flights[index].verdict {
       var failure = verdict
@@ -57,10 +70,18 @@ extension Scheduler {
     }
     flights[index].stage = .queued
     guard !flights[index].isAbandoned else { return drop(index) }
+    if isGuilty && cause.code == .deadlineExceeded, now.nanoseconds >= flights[index].deadline {
+      // Its agent saw the deadline pass before we did.
+      var failure = flights[index].beyondDeadline
+      failure.detail = cause.detail
+      return conclude(index, with: failure, at: now, into: &effects)
+    }
     // A kill for another call's deadline is not this call's doing.
-    let counts = cause.code != .deadlineExceeded
-    if counts { flights[index].noteLoss(for: cause) }
-    guard !flights[index].isGivenUp(for: cause) else {
+    if isGuilty && cause.code != .deadlineExceeded {
+      flights[index].noteLoss(for: cause)
+      runTimes.forget(flights[index].title)
+    }
+    guard !isGuilty || !flights[index].isGivenUp(for: cause) else {
       return conclude(index, with: flights[index].lastWord(on: cause), at: now, into: &effects)
     }
     self.counts.retried += 1
@@ -72,8 +93,17 @@ extension Scheduler {
 
   mutating func wakeFlight(_ index: Int, at now: Moment, into effects: inout [Effect]) {
     switch flights[index].stage {
-    case .queued: endUnstarted(index, at: now, into: &effects)
-    case .running(let place): condemn(index, at: place, now: now, into: &effects)
+    case .queued:
+      if queue.contains(index) { queue.remove(index, byteCount: flights[index].byteCount) }
+      endUnstarted(index, at: now, into: &effects)
+    case .running(let place):
+      guard executors.entries[place].outstanding.first?.flight == index else {
+        // It stands behind another call, which is not to die for it.
+        recall(at: place, now: now, into: &effects)
+        let patience = now.nanoseconds.addingSaturating(limits.recallPatience.wholeNanoseconds)
+        return wakes.set(index, to: patience)
+      }
+      condemn(index, at: place, now: now, into: &effects)
     case .condemned:
       // The supervisor has not said that the executor is dead; the caller has waited long enough.
       guard let verdict = flights[index].verdict else { return drop(index) }
@@ -93,7 +123,8 @@ extension Scheduler {
     }
   }
 
-  private mutating func endUnstarted(_ index: Int, at now: Moment, into effects: inout [Effect]) {
+  /// A call outside the queue whose time is up before it began.
+  mutating func endUnstarted(_ index: Int, at now: Moment, into effects: inout [Effect]) {
     guard !flights[index].isAbandoned else { return drop(index) }
     let limit = Duration.nanoseconds(Int64(clamping: flights[index].timeLimit)).readable
     let failure: Failure
@@ -106,7 +137,6 @@ extension Scheduler {
         .timedOut, "\(flights[index].title) waited \(limit) and never started: \(shortage.reason)",
         hint: "cbctl status shows the executors and the queue")
     }
-    queue.remove(index, byteCount: flights[index].byteCount)
     conclude(index, with: failure, at: now, into: &effects)
   }
 
@@ -124,11 +154,7 @@ extension Scheduler {
   private mutating func condemn(
     _ index: Int, at place: Int, now: Moment, into effects: inout [Effect]
   ) {
-    let limit = Duration.nanoseconds(Int64(clamping: flights[index].timeLimit)).readable
-    let failure = Failure(
-      .deadlineExceeded, "\(flights[index].title) ran beyond its time limit of \(limit)",
-      hint: "give the call more time, or look for a loop: the executor was ended")
-    flights[index].verdict = flights[index].verdict ?? failure
+    flights[index].verdict = flights[index].verdict ?? flights[index].beyondDeadline
     flights[index].stage = .condemned(at: place)
     let patience = now.nanoseconds.addingSaturating(limits.killPatience.wholeNanoseconds)
     wakes.set(index, to: patience)
@@ -139,17 +165,26 @@ extension Scheduler {
   }
 
   mutating func wakeExecutors(at now: Moment, into effects: inout [Effect]) {
-    for place in executors.live {
+    while let place = executors.due(at: now.nanoseconds) {
       switch executors.entries[place].state {
       case .paused(let until) where until <= now.nanoseconds:
         executors.setState(.attached, of: place)
-      case .condemned(let invocation, let time) where time <= now.nanoseconds:
+      case .condemned(let invocation, _):
         let next = now.nanoseconds.addingSaturating(limits.killPatience.wholeNanoseconds)
         executors.setState(.condemned(invocation, askAgainAt: next), of: place)
         effects.append(.kill(executors.id(at: place), invocation, reason: .deadlineExceeded))
-      default: break
+      default: recall(at: place, now: now, into: &effects)
       }
     }
+  }
+}
+
+extension Flight {
+  fileprivate var beyondDeadline: Failure {
+    let limit = Duration.nanoseconds(Int64(clamping: timeLimit)).readable
+    return Failure(
+      .deadlineExceeded, "\(title) ran beyond its time limit of \(limit)",
+      hint: "give the call more time, or look for a loop: the executor was ended")
   }
 }
 

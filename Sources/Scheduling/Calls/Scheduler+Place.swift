@@ -8,12 +8,13 @@ extension Scheduler {
       let index = queue.first
       let stage = flights[index].dispatch.stages[0]
       let call = FunctionCall(function: stage.function, bundle: stage.bundle)
+      let work = runTimes.estimate(of: flights[index].title)
       guard
         case .place(let place, let reason) = policy.place(
-          call, on: executors.view, using: &random)
+          call, on: executors.view(for: work), using: &random)
       else { return }
       queue.remove(index, byteCount: flights[index].byteCount)
-      dispatch(index, to: place, because: reason, at: now, into: &effects)
+      dispatch(index, work: work, to: place, because: reason, at: now, into: &effects)
     }
   }
 
@@ -28,26 +29,56 @@ extension Scheduler {
   }
 
   private mutating func dispatch(
-    _ index: Int, to place: Int, because reason: PlacementReason, at now: Moment,
+    _ index: Int, work: UInt64?, to place: Int, because reason: PlacementReason, at now: Moment,
     into effects: inout [Effect]
   ) {
     let number = nextNumber
     nextNumber += 1
     let executor = executors.id(at: place)
-    executors.give(index, to: place)
+    executors.give(index, work: work, number: number, to: place, recallDue: recallTime(after: now))
     let message = flights[index].start(
       number: number, at: place, on: executor, now: now.nanoseconds)
     effects.append(.dispatch(message, number: number, to: executor, because: reason))
   }
 
   /// The executor of a dispatch that never reached it: the call goes elsewhere, at no cost.
-  mutating func takeBack(_ number: UInt64, from executor: ExecutorID) {
+  mutating func takeBack(
+    _ number: UInt64, from executor: ExecutorID, at now: Moment, into effects: inout [Effect]
+  ) {
     guard let place = executors.index(of: executor) else { return }
     if case .attached = executors.entries[place].state {
       executors.setState(.unreachable, of: place)
     }
     guard let index = flight(number: number, at: place) else { return }
-    requeue(index, from: place)
+    requeue(index, from: place, at: now, into: &effects)
+  }
+
+  /// The executor's running call is long: those behind it are asked back, to run elsewhere.
+  mutating func recall(at place: Int, now: Moment, into effects: inout [Effect]) {
+    executors.recall(
+      at: place,
+      askAgainAt: now.nanoseconds.addingSaturating(limits.recallPatience.wholeNanoseconds))
+    effects.append(
+      .recall(executors.id(at: place), upTo: executors.entries[place].lastNumber))
+  }
+
+  /// The executor will start no dispatch after `started` up to `upTo`.
+  mutating func takeRecalled(
+    _ executor: ExecutorID, started: UInt64, upTo: UInt64, at now: Moment,
+    into effects: inout [Effect]
+  ) {
+    guard let place = executors.index(of: executor), started < upTo else { return }
+    // Last first, so that the oldest ends at the head of the queue.
+    for given in executors.entries[place].outstanding.reversed() {
+      let number = flights[given.flight].dispatchNumber
+      guard number > started, number <= upTo else { continue }
+      counts.recalled += 1
+      requeue(given.flight, from: place, at: now, into: &effects)
+    }
+  }
+
+  func recallTime(after now: Moment) -> UInt64 {
+    now.nanoseconds.addingSaturating(limits.recallAfter.wholeNanoseconds)
   }
 
   mutating func takeRefusal(
@@ -58,7 +89,7 @@ extension Scheduler {
     else { return }
     guard case .running = flights[index].stage else { return }
     guard failure.code.isRetryable else {
-      executors.take(index, from: place, done: false)
+      executors.take(index, from: place)
       return conclude(index, with: failure, at: now, into: &effects)
     }
     // Pausing keeps the two from throwing the call at each other without end.
@@ -66,19 +97,37 @@ extension Scheduler {
     if case .attached = executors.entries[place].state {
       executors.setState(.paused(until: end), of: place)
     }
-    requeue(index, from: place)
+    requeue(index, from: place, at: now, into: &effects)
   }
 
   func flight(number: UInt64, at place: Int) -> Int? {
-    executors.entries[place].outstanding.first { flights[$0].dispatchNumber == number }
+    executors.entries[place].outstanding
+      .first { flights[$0.flight].dispatchNumber == number }?.flight
   }
 
-  private mutating func requeue(_ index: Int, from place: Int) {
+  /// An attempt that never began: the call goes elsewhere, and nothing is counted.
+  private mutating func requeue(
+    _ index: Int, from place: Int, at now: Moment, into effects: inout [Effect]
+  ) {
     guard case .running = flights[index].stage else { return }
-    executors.take(index, from: place, done: false)
-    if flights[index].isAbandoned { return drop(index) }
+    executors.take(index, from: place)
+    waitAgain(index, at: now, into: &effects)
+  }
+
+  /// Back to the head of the queue, or to its end where nobody wants it any more or its time is up.
+  mutating func waitAgain(_ index: Int, at now: Moment, into effects: inout [Effect]) {
     flights[index].stage = .queued
     flights[index].earlyRelease = nil
+    // The attempt never began, so its number is free.
+    flights[index].attempt -= 1
+    if flights[index].isAbandoned { return drop(index) }
+    if let verdict = flights[index].verdict {
+      return conclude(index, with: verdict, at: now, into: &effects)
+    }
+    wakes.set(index, to: flights[index].deadline)
+    guard now.nanoseconds < flights[index].deadline else {
+      return endUnstarted(index, at: now, into: &effects)
+    }
     queue.prepend(index, byteCount: flights[index].byteCount)
   }
 }

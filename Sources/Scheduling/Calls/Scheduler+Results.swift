@@ -13,8 +13,9 @@ extension Scheduler {
       result.attempt == UInt32(flights[index].attempt),
       case .running = flights[index].stage
     else { return }
-    executors.take(index, from: place, done: true)
+    executors.take(index, from: place, recallDue: recallTime(after: now))
     runNanoseconds = runNanoseconds / 8 * 7 + min(result.runNanoseconds, 60_000_000_000) / 8
+    runTimes.note(result.runNanoseconds, of: flights[index].title)
     guard !flights[index].isAbandoned else { return drop(index) }
     if let verdict = flights[index].verdict {
       return conclude(index, with: verdict, at: now, into: &effects)
@@ -103,7 +104,7 @@ extension Scheduler {
   mutating func drop(_ index: Int) {
     switch flights[index].stage {
     case .running(let place), .condemned(let place):
-      executors.take(index, from: place, done: false)
+      executors.take(index, from: place)
     case .queued:
       if queue.contains(index) { queue.remove(index, byteCount: flights[index].byteCount) }
     case .storingIntent: endStoringIntent(of: index)

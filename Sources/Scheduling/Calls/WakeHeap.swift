@@ -1,5 +1,6 @@
-/// When each flight wants to be looked at: a binary heap in which an entry can be moved or removed,
-/// so that a call that ends long before its time limit leaves nothing behind.
+/// When each flight, or executor, wants to be looked at: a binary heap by their indices in which an
+/// entry can be moved or removed, so that a call that ends long before its time limit leaves nothing
+/// behind.
 struct WakeHeap {
   private struct Entry {
     var time: UInt64

@@ -93,7 +93,7 @@ extension Scheduler {
   private mutating func leaveExecutor(_ index: Int) {
     switch flights[index].stage {
     case .running(let place), .condemned(let place):
-      executors.take(index, from: place, done: false)
+      executors.take(index, from: place)
     default: break
     }
   }

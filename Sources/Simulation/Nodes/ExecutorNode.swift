@@ -18,7 +18,12 @@ final class ExecutorNode: Node {
   private var schedulerLink: Link?
   private var body: SimulatedBody?
   /// A result that no connection took.
-  private var unsentResult: [UInt8]?
+  private var unsentResults: [[UInt8]] = []
+  /// The slot in shared memory: the last dispatch begun, and up to which they are recalled.
+  private(set) var started: UInt64 = 0
+  private var recalledUpTo: UInt64 = 0
+  /// Who gave a dispatch, by its number.
+  private var schedulers: [UInt64: Incarnation] = [:]
   /// What arrived while the thread was busy with a body.
   private var inbox: [() -> Void] = []
   private var isThreadBusy = false
@@ -61,9 +66,10 @@ final class ExecutorNode: Node {
   func killedFromOutside() { die(.signalled(9)) }
 
   override func connected(_ link: Link, _ welcome: Welcome) {
-    if link === schedulerLink, let frame = unsentResult {
-      unsentResult = nil
-      sendResult(frame)
+    if link === schedulerLink {
+      let frames = unsentResults
+      unsentResults = []
+      for frame in frames { sendResult(frame) }
     }
     guard schedulerLink == nil, cacheLink?.isWelcome == true, supervisorLink?.isWelcome == true
     else { return }
@@ -84,6 +90,7 @@ final class ExecutorNode: Node {
     switch frame.header.kind {
     case .dispatch:
       guard let dispatch = try? Dispatch.decode(frame.body) else { return malformed(frame) }
+      if let header = try? CallHeader(dispatch.header) { schedulers[number] = header.scheduler }
       feed(.dispatched(dispatch, number: number))
     case .cancel:
       guard let cancel = try? CancelCall.decode(frame.body) else { return malformed(frame) }
@@ -128,6 +135,16 @@ final class ExecutorNode: Node {
       if let schedulerLink {
         send(FailureMessage(failure).framed(.refusal, number: number), over: schedulerLink)
       }
+    case .claim(let claim):
+      started = claim.number
+      guard world.planted == .beginRecalled || recalledUpTo < claim.number else {
+        return .claimed(false)
+      }
+      noteRun(of: claim)
+      return .claimed(true)
+    case .giveBack(let number):
+      let recall = Recall(executor: id, upTo: number, started: number - 1)
+      if let schedulerLink { send(recall.framed(.recalled), over: schedulerLink) }
     case .requestBundle(let digest):
       var request = BundleRequest()
       request.digest = digest.bytes
@@ -155,7 +172,23 @@ final class ExecutorNode: Node {
 
   private func sendResult(_ frame: [UInt8]) {
     if let schedulerLink, send(frame, over: schedulerLink) { return }
-    unsentResult = frame
+    unsentResults.append(frame)
+  }
+
+  private func noteRun(of claim: Executor.Claim) {
+    guard let scheduler = schedulers.removeValue(forKey: claim.number) else { return }
+    let attempt = History.Attempt(
+      scheduler: scheduler, invocation: claim.invocation, number: claim.attempt)
+    if !history.begin(attempt) {
+      world.violate(
+        .oneRunAnAttempt, "attempt \(claim.attempt) of \(claim.invocation) ran on \(id) again")
+    }
+  }
+
+  /// By its agent, through shared memory.
+  func recall(upTo number: UInt64) -> UInt64 {
+    recalledUpTo = number
+    return started
   }
 
   private func start(_ run: StageRun) {

@@ -20,6 +20,7 @@ final class SchedulerNode: Node {
     var limits = SchedulerLimits()
     if network.world.profile.tightLimits {
       limits.queuedCallsMax = 8
+      limits.creditsPerExecutor = 2
       limits.parkedResultsMax = 2
       limits.storePageSize = 2
       limits.intentPageSize = 2
@@ -121,6 +122,11 @@ final class SchedulerNode: Node {
       guard let released = try? Released.decode(frame.body) else { return malformed(frame) }
       step(.released(released.entries))
     case .executorLost: takeLoss(frame)
+    case .recalled:
+      guard let recall = try? Recall.decode(frame.body), let id = ExecutorID(recall.executor) else {
+        return malformed(frame)
+      }
+      step(.recalled(id, started: recall.started, upTo: recall.upTo))
     default: malformed(frame)
     }
   }
@@ -129,7 +135,8 @@ final class SchedulerNode: Node {
     guard let loss = try? ExecutorLost.decode(frame.body), let id = ExecutorID(loss.executor)
     else { return malformed(frame) }
     executors[id] = nil
-    step(.executorLost(id, cause: loss.cause))
+    let lastStarted = loss.knowsStarted ? loss.lastStarted : nil
+    step(.executorLost(id, cause: loss.cause, lastStarted: lastStarted))
   }
 
   private func malformed(_ frame: Frame) {
@@ -150,8 +157,10 @@ final class SchedulerNode: Node {
         .bounded,
         "\(core.queuedCount) calls are queued; queuedCallsMax is \(limits.queuedCallsMax)")
     }
-    let parkedMost = limits.parkedResultsMax + core.executorStatus.count
-    if core.parkedResultCount > parkedMost + world.profile.executorsPerNode * 4 {
+    // What the executors have when the limit is reached may all end, those just lost included.
+    let executors = core.executorStatus.count + world.profile.executorsPerNode * 2
+    let parkedMost = limits.parkedResultsMax + executors * limits.creditsPerExecutor
+    if core.parkedResultCount > parkedMost {
       world.violate(
         .bounded,
         "\(core.parkedResultCount) results are parked; parkedResultsMax is "
@@ -178,6 +187,11 @@ final class SchedulerNode: Node {
       var cancel = CancelCall()
       cancel.invocation = invocation
       if let peer = executors[id] { send(cancel.framed(.cancel), to: peer) }
+    case .recall(let id, let upTo):
+      let order = Recall(executor: id, upTo: upTo)
+      if let supervisor = members["supervisor/\(id.node)"] {
+        send(order.framed(.recall), to: supervisor.link.peer)
+      }
     case .kill(let id, let invocation, let reason):
       var order = KillExecutor()
       order.executor = id.description

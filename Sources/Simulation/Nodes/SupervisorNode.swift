@@ -85,6 +85,14 @@ final class SupervisorNode: Node {
     case .killExecutor:
       guard let order = try? KillExecutor.decode(frame.body) else { return malformed(frame) }
       step(.kill(order))
+    case .recall:
+      guard let order = try? Recall.decode(frame.body), let id = ExecutorID(order.executor) else {
+        return malformed(frame)
+      }
+      guard let executor = executors[id] else { return }
+      let started = executor.recall(upTo: order.upTo)
+      tellScheduler(
+        Recall(executor: id, upTo: order.upTo, started: started).framed(.recalled))
     case .keyResponse:
       guard let response = try? KeyResponse.decode(frame.body) else { return malformed(frame) }
       takeStored(response, number: number)
@@ -116,10 +124,10 @@ final class SupervisorNode: Node {
 
   /// A process has ended, by itself or because somebody killed it.
   func processEnded(_ id: ExecutorID, _ ending: Ending) {
-    guard executors.removeValue(forKey: id) != nil else { return }
+    guard let ended = executors.removeValue(forKey: id) else { return }
     later(world.nodeChance.draw(.microseconds(100)...(.milliseconds(40)))) { [self] in
       cache.reaped(id)
-      step(.ended(id, ending))
+      step(.ended(id, ending, lastStarted: ended.started))
     }
   }
 

@@ -9,6 +9,18 @@ final class History {
   /// Grows when the shard's process is killed: what was acknowledged as `accepted` may be lost then.
   var storageLife = 0
 
+  /// One run that a scheduler asked for.
+  struct Attempt: Hashable {
+    let scheduler: Incarnation
+    let invocation: InvocationID
+    let number: UInt16
+  }
+
+  private var attempts: Set<Attempt> = []
+
+  /// - Returns: false when it had begun before.
+  func begin(_ attempt: Attempt) -> Bool { attempts.insert(attempt).inserted }
+
   /// At which level a write was acknowledged, and by which life of the shard at the earliest.
   struct Level {
     var level: WriteLevel

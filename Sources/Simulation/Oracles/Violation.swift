@@ -13,6 +13,8 @@ package struct Violation: Equatable, Sendable {
     case session
     /// A request had no end, or two.
     case everyCallEnds = "every-call-ends"
+    /// An attempt of a call ran twice.
+    case oneRunAnAttempt = "one-run-an-attempt"
     /// A table is larger than its named limit.
     case bounded
     /// A node asks to be woken again and again while time stands still.
