@@ -60,16 +60,18 @@ struct NodeCommand: ParsableCommand {
     let folder = try absoluteFolder(runFolder, for: "run")
     let shared = try absoluteFolder(shmFolder, for: "shared memory")
     let own = try socket("cache-\(life)", in: folder)
+    let memory = "\(shared)/\(name)-\(life)"
     let node = NodeID(name)
     let cache = CacheConfiguration(
-      node: node, cluster: part.cluster, incarnation: life, folder: "\(shared)/\(name)-\(life)",
+      node: node, cluster: part.cluster, incarnation: life, folder: memory,
       endpoints: (own: own, scheduler: scheduler.text, storage: storage.text),
       defaultLevel: .accepted)
     var supervisor = SupervisorConfiguration(
       node: node, cluster: part.cluster, incarnation: life, executors: executors,
       endpoint: try socket("supervisor-\(life)", in: folder),
       peers: (scheduler: scheduler.text, storage: storage.text, cache: own),
-      executorProgram: Program.executor, bundleFolder: folder + "/bundles")
+      executorProgram: Program.executor, bundleFolder: folder + "/bundles",
+      slotsPath: memory + "/slots")
     supervisor.environment = ExecutorEnvironment.lines()
     return (cache, supervisor)
   }
