@@ -51,7 +51,7 @@ import Testing
     let cloud = try await CloudburstClient.connect(to: dev.endpoint)
     let dead = try dev.executorProcesses(of: "node1").map(Int.init)
     let naps = (0..<4).map { _ in Task { try await cloud.call("nap") as [UInt8] } }
-    try await dev.waits("every executor has a call") {
+    try await waits("every executor has a call") {
       try await cloud.status().executors.filter { $0.function == "nap" }.count == 4
     }
     let load = Load(cloud, callers: 2)
@@ -63,7 +63,7 @@ import Testing
       #expect(!dead.contains(process ?? 0), "an executor that was killed has answered")
     }
     for id in dead { #expect(dev.isOver(Int32(id)), "an executor outlived its node's agent") }
-    try await dev.waits("the node's successor joins") {
+    try await waits("the node's successor joins") {
       let executors = try await cloud.status().executors.filter { $0.id.hasPrefix("node1/") }
       return executors.count == 2 && executors.allSatisfy { !dead.contains($0.processID) }
         && executors.contains { $0.calls > 0 }
@@ -83,14 +83,14 @@ import Testing
     let cloud = try await CloudburstClient.connect(to: dev.endpoint)
     let nap = Task { try await cloud.call("nap") as [UInt8] }
     var victim: Int?
-    try await dev.waits("the call runs") {
+    try await waits("the call runs") {
       victim = try await cloud.status().executors.first { $0.function == "nap" }?.processID
       return victim != nil
     }
     kill(Int32(try #require(victim)), SIGKILL)
     let process = Int(String(decoding: try await nap.value, as: UTF8.self))
     #expect(process != victim)
-    try await dev.waits("the executor is replaced") {
+    try await waits("the executor is replaced") {
       let executors = try await cloud.status().executors
       return executors.count == 2 && !executors.contains { $0.processID == victim }
     }
@@ -103,16 +103,6 @@ extension LocalDev {
   func killPart(_ part: String) throws {
     let id = try #require(try processID(of: part))
     #expect(kill(id, SIGKILL) == 0)
-  }
-
-  func waits(
-    _ what: Comment, within limit: Duration = .seconds(20), until holds: () async throws -> Bool
-  ) async throws {
-    let clock = ContinuousClock()
-    let deadline = clock.now + limit
-    while try await !holds() {
-      try #require(clock.now < deadline, what)
-    }
   }
 
   /// Calls `square(ref:n)` until every executor gives this answer.

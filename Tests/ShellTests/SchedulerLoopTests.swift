@@ -101,6 +101,7 @@ private struct Line: ~Copyable {
     hello.role = role
     hello.cluster = 7
     hello.name = name
+    hello.processID = 1
     hello.incarnation = Incarnation(StableHash.of(Bytes(text: name)) >> 1)
     var line = try Line(cluster.context, to: endpoint, as: hello)
     try line.connect()
