@@ -3,19 +3,21 @@ import Foundation
 import LocalCluster
 import Platform
 
-/// A local cluster of this build, in memory, for one benchmark; it ends with the value.
+/// A local cluster of this build for one benchmark; it ends with the value.
 struct BenchCluster: ~Copyable {
   let endpoint: String
   private let process: ChildProcess
 
-  init(executors: Int) throws {
+  /// - Parameter data: the folder that keeps the data; nil is in memory.
+  init(executors: Int, data: String? = nil) throws {
     let port = Machine.freePort
     endpoint = "tcp://127.0.0.1:\(port)"
     let environment = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }
     let output = try Platform.Pipe()
     var command = ChildProcess.Command(
       Machine.programFolder + "/cloudburstd",
-      ["dev", "--port", "\(port)", "--memory", "--executors", "\(executors)"],
+      ["dev", "--port", "\(port)", "--executors", "\(executors)"]
+        + (data.map { ["--data", $0] } ?? ["--memory"]),
       environment: environment)
     command.output = output.rawWriter
     command.errors = 2
@@ -24,6 +26,13 @@ struct BenchCluster: ~Copyable {
     guard ReadyLine.wait(on: reader, deadline: MonotonicClock.now + 20_000_000_000) == .found
     else { throw Failure(.unavailable, "the cluster to measure did not start") }
     self.process = process
+  }
+
+  /// The daemon and all that it has started, now.
+  var processes: [Int32] { ProcessFacts.tree(of: process.id) }
+
+  var executors: [Int32] {
+    processes.filter { ProcessFacts.program($0).hasSuffix("/cloudburst-executor") }
   }
 
   /// Returns once the cluster has ended in order and left nothing behind.

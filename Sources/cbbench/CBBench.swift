@@ -14,7 +14,11 @@ struct CBBench: AsyncParsableCommand {
       Examples:
         cbbench noop --pin one-core
         cbbench compose --pairs 20 --out docs/benchmarks/compose.jsonl
+        cbbench all --out docs/benchmarks/all.jsonl
       """,
     version: PlatformVersion.text,
-    subcommands: [Noop.self, Compose.self, FloorCommand.self])
+    subcommands: [
+      Noop.self, Compose.self, Counter.self, Cache.self, Idle.self, Footprint.self,
+      Replacement.self, All.self, FloorCommand.self,
+    ])
 }

@@ -47,9 +47,14 @@ struct Conditions: ParsableArguments {
 
   func publish(_ reports: [Report]) throws {
     for report in reports { print(report.summary) }
+    try append(try reports.map { try $0.line() })
+  }
+
+  /// To the file of results, where one is wanted.
+  func append(_ lines: [String]) throws {
     guard let out else { return }
-    let lines = try reports.map { try $0.line() + "\n" }.joined()
     let old = (try? String(contentsOfFile: out, encoding: .utf8)) ?? ""
-    try (old + lines).write(toFile: out, atomically: true, encoding: .utf8)
+    let new = lines.map { $0 + "\n" }.joined()
+    try (old + new).write(toFile: out, atomically: true, encoding: .utf8)
   }
 }

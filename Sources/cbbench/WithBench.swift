@@ -7,24 +7,43 @@ func withBench(
   _ conditions: Conditions,
   _ body: (CloudburstClient, borrowing RelayFloor) async throws -> Void
 ) async throws {
+  try await withCluster(conditions, keepsData: false) { cloud, folder in
+    let floor = try RelayFloor(folder: folder)
+    try await body(cloud, floor)
+  }
+}
+
+/// Runs `body` with a cluster of this build, its functions uploaded, and a temporary folder.
+///
+/// - Parameter keepsData: in that folder, on the disk that holds it; else in memory.
+func withCluster(
+  _ conditions: Conditions, executors: Int = 2, keepsData: Bool,
+  _ body: (CloudburstClient, _ folder: String) async throws -> Void
+) async throws {
   let folder = NSTemporaryDirectory() + "cbbench-\(ProcessInfo.processInfo.processIdentifier)"
   try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
   defer { try? FileManager.default.removeItem(atPath: folder) }
-  let cluster = try BenchCluster(executors: 2)
-  let floor = try RelayFloor(folder: folder)
+  let cluster = try BenchCluster(executors: executors, data: keepsData ? folder + "/data" : nil)
+  defer { cluster.stop() }
+  let cloud = try await connect(to: cluster, conditions)
+  do {
+    try await body(cloud, folder)
+  } catch {
+    await cloud.close()
+    throw error
+  }
+  await cloud.close()
+}
+
+/// A client of the cluster, to which the benchmarks' functions are uploaded.
+func connect(
+  to cluster: borrowing BenchCluster, _ conditions: Conditions
+) async throws -> CloudburstClient {
   var configuration = ClientConfiguration()
   configuration.connectTimeLimit = .seconds(15)
   configuration.name = "cbbench"
   let cloud = try await CloudburstClient.connect(
     to: cluster.endpoint, configuration: configuration)
   _ = try await cloud.upload(path: conditions.bundle)
-  do {
-    try await body(cloud, floor)
-  } catch {
-    await cloud.close()
-    cluster.stop()
-    throw error
-  }
-  await cloud.close()
-  cluster.stop()
+  return cloud
 }
