@@ -40,9 +40,16 @@ package struct ChildProcess: ~Copyable, Sendable {
   }
 
   /// How a process ended.
-  package enum ExitStatus: Hashable, Sendable {
+  package enum ExitStatus: Hashable, Sendable, CustomStringConvertible {
     case exited(Int32)
     case signalled(Int32)
+
+    package var description: String {
+      switch self {
+      case .exited(let code): "exit(\(code))"
+      case .signalled(let number): "signal \(number)"
+      }
+    }
 
     init(waitStatus: Int32) {
       let signal = waitStatus & 0x7f

@@ -87,7 +87,9 @@ final class HandMadeCluster: Sendable {
     let common = ["--cluster", "c0ffee"]
     switch name {
     case "storage":
-      return ["storage"] + common + ["--listen", "tcp://127.0.0.1:*", "--listen", shard, "--memory"]
+      return ["storage"] + common + [
+        "--listen", "tcp://127.0.0.1:*", "--listen", shard, "--memory",
+      ]
     case "scheduler":
       return ["scheduler"] + common
         + ["--listen", endpoint, "--listen-nodes", back, "--storage", shard]

@@ -28,6 +28,34 @@ import Testing
     await other.close()
   }
 
+  @Test func visitsThroughTheStoresDeathCountOnce() async throws {
+    let dev = try LocalDev(durable: true, nodes: 2, uploading: ["visits"])
+    let cloud = try await CloudburstClient.connect(to: dev.endpoint)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<400 { group.addTask { try await cloud.call("visit", "home") } }
+      for _ in 0..<50 { try await group.next() }
+      try dev.killPart("storage")
+      // Their results wait for the store, and are not lost with it: nobody has to ask again.
+      try await group.waitForAll()
+    }
+    #expect(try await cloud.counter("visits/home").value() == 400)
+    await cloud.close()
+  }
+
+  @Test func visitsAcknowledgedByANodeThatDiesAreThere() async throws {
+    let dev = try LocalDev(durable: true, nodes: 2, uploading: ["visits"])
+    let cloud = try await CloudburstClient.connect(to: dev.endpoint)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<400 { group.addTask { try await cloud.call("visit", "home") } }
+      for _ in 0..<50 { try await group.next() }
+      try dev.killPart("node0")
+      try await group.waitForAll()
+    }
+    // A visit that was counted and not yet answered is made again: at least once.
+    #expect(try await cloud.counter("visits/home").value() >= 400)
+    await cloud.close()
+  }
+
   @Test func aKilledSchedulerIsReplacedUnderItsClientsAndExecutors() async throws {
     let dev = try LocalDev(durable: true, nodes: 2, uploading: ["arithmetic", "napping"])
     let cloud = try await CloudburstClient.connect(to: dev.endpoint)

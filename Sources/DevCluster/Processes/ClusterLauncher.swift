@@ -44,21 +44,29 @@ package final class ClusterLauncher {
     _ configuration: DevConfiguration, untilToldBy signals: borrowing Signals,
     onReady: @escaping () -> Void
   ) throws {
-    let launcher = try ClusterLauncher(configuration, onReady: onReady)
-    try launcher.folder.takeOver()
-    try launcher.folder.create()
-    defer { launcher.cleanUp() }
-    try Files.createFolders(launcher.plan.sharedMemoryFolder)
-    let asked = launcher.poller.watch(descriptor: signals.raw)
-    try launcher.step(.begin)
-    while !launcher.isStopped {
-      _ = try launcher.poller.wait(until: launcher.wakeUpAt)
-      if launcher.poller.isReadable(asked), let signal = try signals.next(), signal != SIGHUP {
-        try launcher.step(.stop)
-      }
-      try launcher.turn()
+    do {
+      let launcher = try ClusterLauncher(configuration, onReady: onReady)
+      try launcher.folder.takeOver()
+      try launcher.folder.create()
+      defer { launcher.cleanUp() }
+      try launcher.serve(untilToldBy: signals)
+      if let failure = launcher.failure { throw failure }
+    } catch {
+      throw Failure(starting: error, at: ["127.0.0.1:\(configuration.port)"])
     }
-    if let failure = launcher.failure { throw failure }
+  }
+
+  private func serve(untilToldBy signals: borrowing Signals) throws {
+    try Files.createFolders(plan.sharedMemoryFolder)
+    let asked = poller.watch(descriptor: signals.raw)
+    try step(.begin)
+    while !isStopped {
+      _ = try poller.wait(until: wakeUpAt)
+      if poller.isReadable(asked), let signal = try signals.next(), signal != SIGHUP {
+        try step(.stop)
+      }
+      try turn()
+    }
   }
 
   private func cleanUp() {
@@ -88,7 +96,7 @@ package final class ClusterLauncher {
     switch line {
     case .bound:
       isBound = true
-      try writeRunFile()
+      writeRunFile()
     case .ready: try step(.ready(part))
     case .shutdown: try step(.stop)
     }
@@ -98,10 +106,13 @@ package final class ClusterLauncher {
     plan.clean(after: part)
     failure = failure ?? startFailure(of: part, status)
     if !keeper.isStarting, !keeper.isStopping {
-      logger.warning("\(part) ended (\(status)) and is started again")
+      logger.warning("\(part) ended: \(status); it is started again")
+      if part == .storage, configuration.dataFolder == nil {
+        logger.warning("it kept its data in memory only: all keys, functions and results are gone")
+      }
     }
     try step(.ended(part))
-    if isBound, !keeper.isStopping { try writeRunFile() }
+    if isBound, !keeper.isStopping { writeRunFile() }
   }
 
   /// Before all parts were ready once, the end of one is the end of the start.
@@ -133,7 +144,7 @@ package final class ClusterLauncher {
       let at = MonotonicClock.now + delay.wholeNanoseconds
       wakeUpAt = min(wakeUpAt ?? at, at)
     case .ready:
-      try writeRunFile()
+      writeRunFile()
       onReady()
     case .failed: return
     case .stopped: isStopped = true
@@ -151,7 +162,7 @@ package final class ClusterLauncher {
       let child = try PartChild(command, watchedBy: &poller)
       children[part] = child
       try step(.spawned(part, processID: child.process.id))
-      if isBound { try writeRunFile() }
+      if isBound { writeRunFile() }
     } catch let error as PlatformError {
       logger.error("\(part) cannot be started: \(error)")
       failure = failure ?? (keeper.isStarting ? Failure(starting: error, at: []) : nil)
@@ -159,7 +170,8 @@ package final class ClusterLauncher {
     }
   }
 
-  private func writeRunFile() throws {
+  /// A disk that is full now must not end a cluster that serves.
+  private func writeRunFile() {
     let parts = keeper.parts.map { part in
       RunFile.Part(
         name: "\(part)", processID: keeper.lives[part]?.processID ?? 0,
@@ -169,6 +181,10 @@ package final class ClusterLauncher {
       endpoint: plan.endpoint, dataFolder: configuration.dataFolder,
       sharedMemoryFolder: plan.sharedMemoryFolder, executors: configuration.executors,
       version: PlatformVersion.text, parts: parts)
-    try file.write(to: folder)
+    do {
+      try file.write(to: folder)
+    } catch {
+      logger.error("the run file cannot be written: \(error)")
+    }
   }
 }

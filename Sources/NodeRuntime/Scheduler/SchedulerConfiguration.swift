@@ -18,6 +18,8 @@ package struct SchedulerConfiguration: Sendable {
   package var limits = SchedulerLimits()
   package var placement = PlacementPolicyName.leastOutstanding
   package var roster = AgentRoster.Configuration()
+  /// How long clients wait for their welcome while the registry is loaded.
+  package var startPatience = Duration.seconds(2)
   /// What placement draws from.
   package var seed: UInt64
   /// Clients connected at a time; further ones are refused with `OVERLOADED`.

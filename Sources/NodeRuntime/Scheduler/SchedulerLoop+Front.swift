@@ -35,7 +35,21 @@ extension SchedulerLoop {
       try front.refuse(old, number: 0, failure)
       front.forget(old)
     }
-    try front.welcome(peer, welcomeOfClients())
+    if welcomesHeldUntil == nil { try front.welcome(peer, welcomeOfClients()) }
+  }
+
+  /// For whoever said hello while the registry was being loaded.
+  mutating func releaseWelcomes() throws {
+    guard welcomesHeldUntil != nil else { return }
+    welcomesHeldUntil = nil
+    try welcomeAllClients()
+  }
+
+  mutating func welcomeAllClients() throws {
+    for client in clients.keys.sorted() {
+      guard let peer = clients[client] else { continue }
+      try front.welcome(peer, welcomeOfClients())
+    }
   }
 
   /// Also says where the shards are, as far as they have said so themselves.

@@ -54,6 +54,9 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
   /// Who asked for the cluster's end: told when the calls have ended.
   var shutdownAskers: [(peer: PeerID, number: UInt64)] = []
   let startedAt: UInt64
+  /// Clients that say hello while the registry is loaded are welcomed at its end, so that their calls
+  /// are not refused; at the latest at this time, so that they can ask what is missing.
+  var welcomesHeldUntil: UInt64?
   var rates = CallRates()
   private var effects: [Scheduler.Effect] = []
   private var isToldToStop = false
@@ -102,6 +105,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     self.events = events
     self.logger = logger
     startedAt = MonotonicClock.now
+    welcomesHeldUntil = startedAt + configuration.startPatience.wholeNanoseconds
     core = Scheduler(
       incarnation: configuration.incarnation, seed: configuration.seed,
       limits: configuration.limits, placement: configuration.placement)
@@ -138,6 +142,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
       earliest.lower(to: storage.deadline)
       earliest.lower(to: gatheringDeadline)
       earliest.lower(to: roster.nextDeadline)
+      earliest.lower(to: clients.isEmpty ? nil : welcomesHeldUntil)
       return earliest
     }
   }
@@ -158,6 +163,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     if let due = core.nextDeadline, due <= now { try step(.timeReached) }
     try endGatherings(at: now)
     try giveUpAgents(at: now)
+    if let until = welcomesHeldUntil, until <= now { try releaseWelcomes() }
     try front.tend(now: now)
     try back.tend(now: now)
     try storage.tend(now: now, poller: &poller)
@@ -212,7 +218,9 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     case .answerRegistry(let answer, let number, let client):
       guard let peer = clients[client] else { return nil }
       try send(answer.response, number: number, to: peer)
-    case .ready: events.onReady()
+    case .ready:
+      events.onReady()
+      try releaseWelcomes()
     case .drained: try drained()
     case .warn(let message): logger.warning("\(message)")
     }
@@ -279,10 +287,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     writeLevel = shard.writeLevel
     guard !shard.storage.isEmpty, shard.storage != clientStorageEndpoints else { return }
     clientStorageEndpoints = shard.storage
-    for client in clients.keys.sorted() {
-      guard let peer = clients[client] else { continue }
-      try front.welcome(peer, welcomeOfClients())
-    }
+    if welcomesHeldUntil == nil { try welcomeAllClients() }
   }
 
   private mutating func take(fromStorage frame: Frame) throws {
