@@ -7,6 +7,8 @@ final class Daemon: Sendable {
   private let process: Process
   private let files: Scratch
   private let ended = DispatchSemaphore(value: 0)
+  private let output = Pipe()
+  private let said = Mutex("")
 
   var processID: Int32 { process.processIdentifier }
 
@@ -16,10 +18,8 @@ final class Daemon: Sendable {
     process.executableURL = URL(filePath: program)
     process.arguments = arguments
     process.standardInput = FileHandle.nullDevice
-    for name in ["out", "err"] {
-      _ = FileManager.default.createFile(atPath: "\(files.path)/\(name)", contents: nil)
-    }
-    process.standardOutput = try FileHandle(forWritingTo: URL(filePath: files.path + "/out"))
+    _ = FileManager.default.createFile(atPath: files.path + "/err", contents: nil)
+    process.standardOutput = output
     process.standardError = try FileHandle(forWritingTo: URL(filePath: files.path + "/err"))
     process.terminationHandler = { [ended] _ in ended.signal() }
     try process.run()
@@ -35,11 +35,24 @@ final class Daemon: Sendable {
     _ = Foundation.kill(process.processIdentifier, signal)
   }
 
-  var output: String { text("out") }
-  var errors: String { text("err") }
+  var errors: String {
+    (try? String(contentsOfFile: files.path + "/err", encoding: .utf8)) ?? ""
+  }
 
-  private func text(_ name: String) -> String {
-    (try? String(contentsOfFile: "\(files.path)/\(name)", encoding: .utf8)) ?? ""
+  /// Waits for a line on its standard output.
+  func says(_ line: String, within limit: TimeInterval = 20) -> Bool {
+    let deadline = Date(timeIntervalSinceNow: limit)
+    let reader = output.fileHandleForReading
+    while !said.withLock({ $0.split(separator: "\n").contains(Substring(line)) }) {
+      var item = pollfd(fd: reader.fileDescriptor, events: Int16(POLLIN), revents: 0)
+      guard poll(&item, 1, Int32(max(0, deadline.timeIntervalSinceNow * 1000))) > 0 else {
+        return false
+      }
+      let data = reader.availableData
+      guard !data.isEmpty else { return false }
+      said.withLock { $0 += String(decoding: data, as: UTF8.self) }
+    }
+    return true
   }
 
   /// Waits for its end by itself.
