@@ -80,7 +80,7 @@ extension Executor {
   }
 
   /// A partial record holds only what this node wrote; an older one is older than the session.
-  private func isGoodEnough(_ record: Record, for key: Key) -> Bool {
+  func isGoodEnough(_ record: Record, for key: Key) -> Bool {
     !record.flags.contains(.partial) && record.version >= call?.minimums[key] ?? .none
   }
 
@@ -144,11 +144,7 @@ extension Executor {
   ) {
     reads.removeAll { $0.number == read.number }
     if let record = lookup.record {
-      call?.note(record.version, of: read.key)
-      if record.writeSequence > readings.acknowledged {
-        let highest = max(call?.readSequence ?? 0, record.writeSequence)
-        call?.readSequence = highest
-      }
+      note(record, of: read.key, acknowledged: readings.acknowledged)
     }
     let result: ReadAnswer
     do {

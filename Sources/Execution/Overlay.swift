@@ -19,6 +19,7 @@ struct Overlay {
   private(set) var sentByteCount = 0
 
   var unsentByteCount: Int { unsent.byteCount }
+  var isEmpty: Bool { sent.isEmpty && unsent.writes.isEmpty }
 
   /// What a read of a key needs besides the overlay.
   enum Base {
@@ -105,7 +106,7 @@ struct Overlay {
   }
 
   private func writes(to key: Key) -> [(write: CacheWrite, isSent: Bool)] {
-    if sent.isEmpty && unsent.writes.isEmpty { return [] }
+    if isEmpty { return [] }
     var found: [(write: CacheWrite, isSent: Bool)] = []
     for batch in sent {
       for place in batch.places[key] ?? [] { found.append((batch.writes[place], true)) }
