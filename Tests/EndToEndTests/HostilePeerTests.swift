@@ -193,6 +193,20 @@ import WireProtocol
     try await victim.check("another protocol version")
   }
 
+  @Test func aClusterOfAnotherVersionIsNamedByCbctl() throws {
+    var frame = Welcome().framed(.welcome)
+    frame[0] = 2
+    let refusal = Failure(.protocolVersion, "this side speaks protocol version 2")
+    for answer in [frame, FailureMessage(refusal).framed(.refusal)] {
+      let cluster = try StrangeCluster(answering: answer)
+      let outcome = try run(
+        Workbench.programs + "/cbctl", ["call", "square", "3", "--endpoint", cluster.endpoint])
+      #expect(outcome.status == 5, "\(outcome)")
+      #expect(outcome.errors.hasPrefix("error: PROTOCOL_VERSION: "), "\(outcome)")
+      #expect(outcome.errors.contains("version 2"), "\(outcome)")
+    }
+  }
+
   @Test func ofTwoConnectionsWithOneIncarnationTheLaterCounts() async throws {
     let victim = try await Victim.start()
     var hello = Hello()

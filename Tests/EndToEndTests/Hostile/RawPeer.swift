@@ -24,6 +24,9 @@ final class RawPeer {
     }
   }
 
+  /// The other side of a connection: the one that was dialled.
+  init(accepted descriptor: Int32) { self.descriptor = descriptor }
+
   struct Unreachable: Error {
     let endpoint: String
     let errno: Int32
@@ -105,10 +108,10 @@ final class RawPeer {
   /// Says hello in ZMTP 3.0 as a DEALER, and takes the other side's.
   func shakeHands() throws {
     send(ZMTP.greeting + ZMTP.ready)
-    let greeting = try #require(receive(64), "no greeting came back")
-    try #require(greeting[0] == 0xff)
-    _ = try #require(nextZMTPFrame(), "no READY came back")
+    try #require(takeHandshake(), "no greeting and READY came back")
   }
+
+  func takeHandshake() -> Bool { receive(64)?.first == 0xff && nextZMTPFrame() != nil }
 
   private func nextZMTPFrame() -> (flags: UInt8, body: [UInt8])? {
     guard let flags = receive(1)?[0] else { return nil }
@@ -136,10 +139,14 @@ enum ZMTP {
     [0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0] + Array("NULL".utf8)
     + [UInt8](repeating: 0, count: 48)
 
-  static let ready = frame(
-    [5] + Array("READY".utf8)
-      + [11] + Array("Socket-Type".utf8) + [0, 0, 0, 6] + Array("DEALER".utf8)
-      + [8] + Array("Identity".utf8) + [0, 0, 0, 0], flags: 4)
+  static let ready = ready(as: "DEALER")
+
+  static func ready(as kind: String) -> [UInt8] {
+    frame(
+      [5] + Array("READY".utf8)
+        + [11] + Array("Socket-Type".utf8) + [0, 0, 0, UInt8(kind.utf8.count)] + Array(kind.utf8)
+        + [8] + Array("Identity".utf8) + [0, 0, 0, 0], flags: 4)
+  }
 
   /// - Parameter flags: 1 more frames follow, 4 a command.
   static func frame(_ body: some Collection<UInt8>, flags: UInt8 = 0) -> [UInt8] {
