@@ -4,6 +4,9 @@ import ClusterModel
 package struct SchedulerLimits: Equatable, Sendable {
   /// Calls that wait for an executor; one more is answered `OVERLOADED` at once.
   package var queuedCallsMax = 10_000
+  /// Calls whose results one client waits for; one more is answered `OVERLOADED`. What our own
+  /// client has under way at most.
+  package var callsPerClientMax = 4096
   /// Bytes of the calls that wait; beyond them likewise.
   package var queuedBytesMax = 64 << 20
   /// Results that wait for their release or for the store. At the limit no call is dispatched

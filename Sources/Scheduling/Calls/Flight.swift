@@ -79,6 +79,9 @@ struct Flight {
   struct Release {
     let failure: Failure?
   }
+
+  /// Whose share of the flights this is; a submitted call is nobody's.
+  fileprivate var waitingClient: Incarnation? { isSubmitted ? nil : client }
 }
 
 /// The flights by index, and by invocation. Indices are reused.
@@ -87,11 +90,15 @@ struct FlightTable {
   private var isLive: [Bool] = []
   private var vacant: [Int] = []
   private var indices: [InvocationID: Int] = [:]
+  private var waitedFor: [Incarnation: Int] = [:]
   private var nextSequence: UInt64 = 1
 
   var count: Int { indices.count }
 
   func index(of invocation: InvocationID) -> Int? { indices[invocation] }
+
+  /// Calls in flight whose result this client waits for.
+  func count(waitedForBy client: Incarnation) -> Int { waitedFor[client] ?? 0 }
 
   subscript(index: Int) -> Flight {
     _read { yield flights[index] }
@@ -104,6 +111,7 @@ struct FlightTable {
     nextSequence += 1
     let index = vacant.popLast() ?? flights.count
     indices[flight.invocation] = index
+    if let client = flight.waitingClient { waitedFor[client, default: 0] += 1 }
     if index == flights.count {
       flights.append(flight)
       isLive.append(true)
@@ -116,6 +124,9 @@ struct FlightTable {
 
   mutating func remove(_ index: Int) {
     indices[flights[index].invocation] = nil
+    if let client = flights[index].waitingClient, let count = waitedFor[client] {
+      waitedFor[client] = count > 1 ? count - 1 : nil
+    }
     flights[index] = Flight()
     isLive[index] = false
     vacant.append(index)

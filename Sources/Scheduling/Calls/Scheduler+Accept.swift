@@ -17,6 +17,7 @@ extension Scheduler {
     }
     do throws(Failure) {
       var flight = try admit(call, header, at: now)
+      try checkShare(of: asker.client)
       try checkRoom(for: flight.byteCount)
       flight.client = asker.client
       flight.asker = asker
@@ -74,6 +75,17 @@ extension Scheduler {
     case .stopping, .stopped:
       throw Failure(.stopping, "the cluster is stopping and takes no more requests")
     }
+  }
+
+  /// One client that calls without end must leave room for the others.
+  private func checkShare(of client: Incarnation) throws(Failure) {
+    let count = flights.count(waitedForBy: client)
+    guard count >= limits.callsPerClientMax else { return }
+    var failure = Failure(
+      .overloaded, "\(count) calls of this client are under way already",
+      hint: "wait for their results, or submit calls whose results nobody waits for")
+    failure.retryAfter = retryAfter
+    throw failure
   }
 
   private func checkRoom(for byteCount: Int) throws(Failure) {
