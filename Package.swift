@@ -99,7 +99,7 @@ let shells: [Target] = [
     "DevCluster",
     [
       "LocalCluster", "NodeRuntime", "Supervision", "ZeroMQ", "CloudburstValues", "ClusterModel",
-      "Platform", logging,
+      "Platform", "SharedCache", logging,
     ]),
   .layer(
     "Simulation",

@@ -96,7 +96,7 @@ package struct Dialer: ~Copyable {
       state = .down
       _ = outbox.discard()
       return wasWelcome ? .lost : nil
-    case .handshakeFailed, .retrying:
+    case .handshakeFailed, .retrying, .accepted, .acceptFailed:
       return nil
     }
   }

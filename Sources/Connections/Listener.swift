@@ -71,6 +71,9 @@ package struct Listener: ~Copyable {
   /// Told of peers that cost something, once a kind and probe interval, for the log.
   package var onTrouble: (String) -> Void = { _ in }
   private var isTroubleTold: Set<String> = []
+  private let reserve: DescriptorReserve?
+  /// Monotonic; when a connection was last turned away because descriptors are running out.
+  package private(set) var turnedAwayAt: UInt64?
   /// The endpoints bound, with the ports that the system chose.
   package let endpoints: [String]
 
@@ -80,8 +83,13 @@ package struct Listener: ~Copyable {
   ) throws(ZeroMQError) {
     var options = options
     options.reportsConnections = limits.noticesLostConnections
+    options.reportsAccepts =
+      !limits.noticesLostConnections && endpoints.contains { $0.hasPrefix("tcp://") }
     let socket = try Socket(.router, in: context, options: options)
     self.endpoints = try bind(socket, to: endpoints)
+    reserve =
+      options.reportsAccepts
+      ? DescriptorReserve(endpoints: self.endpoints, limit: Descriptors.limit) : nil
     self.socket = socket
     self.cluster = cluster
     self.limits = limits
@@ -95,12 +103,15 @@ package struct Listener: ~Copyable {
   }
 
   package func watch(in poller: inout Poller) throws(ZeroMQError) -> Poller.Slot {
-    if limits.noticesLostConnections { _ = try poller.watchConnections(of: socket) }
+    if limits.noticesLostConnections || reserve != nil {
+      _ = try poller.watchConnections(of: socket)
+    }
     return try poller.watch(socket)
   }
 
   /// - Returns: nil when nothing more waits.
   package mutating func next() throws(ZeroMQError) -> Event? {
+    if let reserve { try takeAccepts(reserve) }
     while true {
       if let (peer, hello) = lost.popLast() { return .lost(peer, hello) }
       switch try socket.tryReceive(into: &message) {
@@ -114,6 +125,17 @@ package struct Listener: ~Copyable {
           return event
         }
       }
+    }
+  }
+
+  private mutating func takeAccepts(_ reserve: DescriptorReserve) throws(ZeroMQError) {
+    while let event = try socket.nextConnectionEvent() {
+      guard reserve.take(event) else { continue }
+      turnedAwayAt = MonotonicClock.now
+      tell(
+        "descriptors",
+        "connections are turned away: \(reserve.firstReserved) descriptors are open, and the rest "
+          + "of the \(Descriptors.limit) are kept for files and executors (raise ulimit -n)")
     }
   }
 

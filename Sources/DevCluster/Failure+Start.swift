@@ -1,6 +1,7 @@
 import ClusterModel
 import Glibc
 import Platform
+import SharedCache
 import ZeroMQ
 
 extension Failure {
@@ -14,6 +15,7 @@ extension Failure {
       self.init(
         .portInUse, "another program listens on \(endpoints.joined(separator: " or "))",
         hint: "choose another --port")
+    case let error as CacheError: self = error.failure
     case let error as PlatformError where error.code == ENOSPC:
       self.init(.storageFailed, "no room: \(error)")
     default: self.init(.internalError, "the cluster could not start: \(error)")

@@ -16,7 +16,11 @@ package struct DurableLogError: Error, Equatable, Sendable, CustomStringConverti
       Failure(code, description, hint: "stop the other cluster, or name another data folder")
     case .dataFormat:
       Failure(code, description, hint: "use a version at least as new, or another data folder")
-    default: Failure(code, description)
+    default:
+      Failure(
+        code, description,
+        hint: reason.contains("No space left")
+          ? "make room on its disk and start again: nothing acknowledged is lost" : "")
     }
   }
 }

@@ -62,7 +62,9 @@ extension StorageShard {
         hint: "start the cluster with --data, or ask for the level accepted")
     }
     if let logTrouble {
-      return Failure(.storageFailed, "the log takes no writes: \(logTrouble.reason)")
+      return Failure(
+        .storageFailed, "the log takes no writes: \(logTrouble.reason)",
+        hint: "make room on the store's disk: it is tried again every \(limits.logRetryInterval)")
     }
     guard waiting.count < limits.acknowledgementsWaitingMax else {
       var failure = Failure(

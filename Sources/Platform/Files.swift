@@ -8,6 +8,11 @@ package enum Files {
     of path: String, bytesMax: Int = 256 << 20
   ) throws(PlatformError) -> [UInt8] {
     let file = try FileDescriptor(opening: path, flags: O_RDONLY)
+    // Said before it is read where the size is known.
+    var facts = stat()
+    if fstat(file.raw, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG, facts.st_size > bytesMax {
+      throw PlatformError(code: EFBIG, call: "read", doing: "reading \(path)")
+    }
     var bytes: [UInt8] = []
     var used = 0
     // Reads to the end of file instead of to the size: files of /proc say 0.

@@ -41,8 +41,8 @@ package struct CacheError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// What to do where shared memory is small.
   package static let roomHint =
-    "free or enlarge it (df -h /dev/shm; in a container --shm-size=256m), or let CLOUDBURST_SHM "
-    + "name a folder on a larger tmpfs"
+    "free or enlarge it (df -h /dev/shm; in a container --shm-size=256m), or name a folder on "
+    + "a larger tmpfs (CLOUDBURST_SHM, or --shm-folder of cloudburstd node)"
 
   /// As it reaches people: what happened, why, and what to do next.
   package var failure: Failure {

@@ -46,7 +46,8 @@ package struct Socket: ~Copyable {
     do throws(ZeroMQError) {
       try setOptions(of: handle, kind: kind, options)
       connectionEvents =
-        options.reportsConnections ? try openMonitor(of: handle, in: context) : nil
+        options.reportsConnections || options.reportsAccepts
+        ? try openMonitor(of: handle, in: context, dials: options.reportsConnections) : nil
     } catch {
       zmq_close(handle)
       throw error
@@ -113,10 +114,11 @@ package struct Socket: ~Copyable {
     try check("zmq_unbind", doing: "leaving \(endpoint)") { zmq_unbind(handle, endpoint) }
   }
 
-  /// Where connection events are read and polled; only with `reportsConnections`.
+  /// Where connection events are read and polled; only with `reportsConnections` or
+  /// `reportsAccepts`.
   var connectionEventsHandle: UnsafeMutableRawPointer {
     guard let connectionEvents else {
-      preconditionFailure("the socket was opened with reportsConnections")
+      preconditionFailure("the socket was opened to report connections")
     }
     return connectionEvents
   }

@@ -33,6 +33,8 @@ package struct SocketOptions: Sendable {
   /// Whether ``Socket/nextConnectionEvent()`` tells of the connections that this socket dials, or of
   /// those to it where it is bound; then it does not say whose they were.
   package var reportsConnections = false
+  /// The same for each connection that a listener accepts, or fails to; no socket does both.
+  package var reportsAccepts = false
 
   package init() {}
 
@@ -45,6 +47,7 @@ package struct SocketOptions: Sendable {
   }
 
   func checkRelations() {
+    precondition(!(reportsConnections && reportsAccepts), "a socket reports ends or beginnings")
     precondition(sendQueueMax > 0 && receiveQueueMax > 0, "0 would mean without limit")
     precondition(messageBytesMax >= 1024, "the limit holds for the handshake's frames, too")
     precondition(acceptQueueMax > 0, "limits are positive")

@@ -24,17 +24,32 @@ struct CloudburstDaemon: ParsableCommand {
 }
 
 /// Runs a daemon's life; a failure is told on standard error and by the exit code.
-func serving(_ life: (borrowing Signals) throws -> Void) throws {
+///
+/// - Parameter descriptors: fewer, and it does not begin.
+func serving(
+  needing descriptors: Int, _ life: (borrowing Signals) throws -> Void
+) throws {
   // Before any other thread starts, so that all of them leave the signals to this one.
   let signals = try Signals()
   Signals.ignoreBrokenPipes()
   Allocator.giveBackLargeBlocks()
   do {
+    try checkDescriptors(descriptors)
     try life(signals)
   } catch let failure as Failure {
     report(failure)
     throw ExitCode(failure.code.exitCode)
   }
+}
+
+/// libzmq ends the process when descriptors run out at the wrong moment: better not to begin.
+private func checkDescriptors(_ needed: Int) throws(Failure) {
+  let limit = Descriptors.raiseLimit()
+  guard limit < needed else { return }
+  throw Failure(
+    .unavailable,
+    "this process may open \(limit) descriptors, and needs \(needed) before the first client",
+    hint: "ulimit -n 4096 (in a container --ulimit nofile=4096)")
 }
 
 /// Says a line to whoever started this process.

@@ -44,7 +44,7 @@ struct NodeCommand: ParsableCommand {
   }
 
   func run() throws {
-    try serving { signals in
+    try serving(needing: 96 + 8 * executors) { signals in
       let configurations = try self.configurations()
       let process = try PartProcess.node(configurations.cache, configurations.supervisor) {
         say(PartLine.ready.rawValue)

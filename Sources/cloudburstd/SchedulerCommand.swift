@@ -29,7 +29,7 @@ struct SchedulerCommand: ParsableCommand {
   var storage: Endpoint
 
   func run() throws {
-    try serving { signals in
+    try serving(needing: 128) { signals in
       var configuration = SchedulerConfiguration(
         cluster: part.cluster, incarnation: part.drawIncarnation(), front: listen.text,
         back: listenNodes.text, storage: (endpoint: storage.text, forClients: []),

@@ -33,7 +33,7 @@ struct StorageCommand: ParsableCommand {
   }
 
   func run() throws {
-    try serving { signals in
+    try serving(needing: 128) { signals in
       var configuration = StorageConfiguration(
         cluster: part.cluster, incarnation: part.drawIncarnation(),
         endpoints: listen.map(\.text),

@@ -6,22 +6,30 @@ final class LocalDev: Sendable {
   let port: UInt16
   let scratch: Scratch
   private let options: [String]
+  private let environment: [String: String]
+  private let descriptors: Int?
 
   var endpoint: String { "tcp://127.0.0.1:\(port)" }
-  var dataFolder: String { scratch.path + "/data" }
+  let dataFolder: String
 
   /// - Parameters:
   ///   - durable: keeps data in a folder that outlives restarts.
   ///   - executors: on each node.
   ///   - nodes: from two on, storage, scheduler and each node are processes of their own.
+  ///   - data: instead of a folder that goes with this value.
+  ///   - descriptors: that the daemon may open.
   init(
-    durable: Bool = false, executors: Int = 2, nodes: Int = 1, uploading bundles: [String] = []
+    durable: Bool = false, executors: Int = 2, nodes: Int = 1, uploading bundles: [String] = [],
+    data: String? = nil, environment: [String: String] = [:], descriptors: Int? = nil
   ) throws {
     scratch = try Scratch()
+    dataFolder = data ?? scratch.path + "/data"
+    self.environment = environment
+    self.descriptors = descriptors
     port = Workbench.freePort()
     options =
       ["--port", "\(port)", "--executors", "\(executors)", "--nodes", "\(nodes)"]
-      + (durable ? ["--data", scratch.path + "/data"] : ["--memory"])
+      + (durable ? ["--data", dataFolder] : ["--memory"])
     try start()
     for bundle in bundles { try upload(bundle) }
   }
@@ -29,8 +37,28 @@ final class LocalDev: Sendable {
   deinit { _ = try? stop() }
 
   func start() throws {
-    let outcome = try cbctl(["dev", "--detach"] + options)
+    let outcome = try tryToStart()
     try #require(outcome.status == 0, "\(outcome)")
+  }
+
+  func tryToStart() throws -> Outcome {
+    let arguments = ["dev", "--detach"] + options
+    guard let descriptors else { return try cbctl(arguments) }
+    return try run(
+      "/bin/sh",
+      ["-c", "ulimit -n \(descriptors); exec \"$0\" \"$@\"", Workbench.programs + "/cbctl"]
+        + arguments, in: scratch.path, environment: variables)
+  }
+
+  private var variables: [String: String] {
+    environment.merging(["TMPDIR": scratch.path, "CLOUDBURST_ENDPOINT": endpoint]) { $1 }
+  }
+
+  /// What the daemon has written so far.
+  func daemonLog() throws -> String {
+    try String(
+      contentsOfFile: "\(scratch.path)/cloudburst-\(getuid())/\(port)/cloudburstd.log",
+      encoding: .utf8)
   }
 
   @discardableResult func stop() throws -> Outcome { try cbctl("dev", "stop") }
@@ -80,14 +108,14 @@ final class LocalDev: Sendable {
 
   func cbctl(_ arguments: [String], input: Data? = nil) throws -> Outcome {
     try run(
-      Workbench.programs + "/cbctl", arguments, in: scratch.path,
-      environment: ["TMPDIR": scratch.path, "CLOUDBURST_ENDPOINT": endpoint], input: input)
+      Workbench.programs + "/cbctl", arguments, in: scratch.path, environment: variables,
+      input: input)
   }
 
   /// A command that goes on while the test does.
   func launch(_ arguments: String...) throws -> LiveProcess {
     try LiveProcess(
       Workbench.programs + "/cbctl", arguments,
-      environment: ["TMPDIR": scratch.path, "CLOUDBURST_ENDPOINT": endpoint])
+      environment: variables)
   }
 }

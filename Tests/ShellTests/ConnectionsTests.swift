@@ -119,6 +119,18 @@ private struct Pair: ~Copyable {
     _ = try pair.run(until: .refused(.notAllowed))
   }
 
+  /// A listener also wakes for what makes no event: a connection that was accepted.
+  private func firstEvent(
+    of listener: inout Listener, _ poller: inout Poller
+  ) throws -> Listener.Event? {
+    let deadline = MonotonicClock.now + 5_000_000_000
+    while MonotonicClock.now < deadline {
+      if let event = try listener.next() { return event }
+      _ = try poller.wait(until: deadline)
+    }
+    return nil
+  }
+
   @Test func aPeerThatIsGoneIsLostAtTheNextSend() throws {
     let context = try Context()
     var listener = try Listener(on: ["tcp://127.0.0.1:*"], cluster: ClusterID(7), in: context)
@@ -129,8 +141,7 @@ private struct Pair: ~Copyable {
     try wait(sending: hello.framed(.hello), through: socket)
     var poller = Poller()
     _ = try listener.watch(in: &poller)
-    _ = try poller.wait(until: MonotonicClock.now + 5_000_000_000)
-    guard case .hello(let peer, _)? = try listener.next() else {
+    guard case .hello(let peer, _)? = try firstEvent(of: &listener, &poller) else {
       Issue.record("no hello came")
       return
     }
@@ -164,8 +175,7 @@ private struct Pair: ~Copyable {
     try wait(sending: Hello().framed(.hello), through: socket)
     var poller = Poller()
     _ = try listener.watch(in: &poller)
-    _ = try poller.wait(until: MonotonicClock.now + 5_000_000_000)
-    guard case .hello(let peer, _)? = try listener.next() else {
+    guard case .hello(let peer, _)? = try firstEvent(of: &listener, &poller) else {
       Issue.record("no hello came")
       return
     }

@@ -178,7 +178,7 @@ final class LoopBody {
       case .lost:
         let unsent = socket.discard(poller: &poller)
         step(.disconnected(socket.lane, unsent: unsent), &core)
-      case .handshakeFailed, .retrying: break
+      case .handshakeFailed, .retrying, .accepted, .acceptFailed: break
       }
     }
   }

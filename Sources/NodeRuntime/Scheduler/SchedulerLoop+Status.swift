@@ -33,6 +33,12 @@ extension SchedulerLoop {
         role: "scheduler", name: configuration.incarnation.description,
         endpoint: front.endpoints[0])
     ]
+    if let at = front.turnedAwayAt, now - min(now, at) < 30_000_000_000 {
+      status.troubles.append(
+        .init(
+          .warning, at: "scheduler", "new connections are turned away: descriptors are running out",
+          hint: "raise the limit (ulimit -n), or close connections"))
+    }
     return status
   }
 

@@ -56,6 +56,7 @@ struct DevRun: LocalCommand {
 
   func runLocally() async throws -> Output {
     let arguments = daemonArguments()
+    noteSmallSharedMemory()
     guard detach else { throw replaceProcess(arguments) }
     let folder = RunFolder(port: port)
     if let file = RunFile.read(from: folder), file.isAlive { throw Self.alreadyRuns(file) }
@@ -76,6 +77,13 @@ struct DevRun: LocalCommand {
       throw Failure(.internalError, "the cluster is ready but left no run file")
     }
     return Self.banner(file)
+  }
+
+  /// Said before the start: afterwards the cache has taken its part.
+  private func noteSmallSharedMemory() {
+    let check = Machine.sharedMemory()
+    guard check.state == .warning else { return }
+    StandardError.write("warning: shared memory: \(check.found)\n  try:      \(check.hint)\n")
   }
 
   private func daemonArguments() -> [String] {
