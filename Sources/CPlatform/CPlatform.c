@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -131,6 +132,50 @@ int cb_pipe(int fds[2]) { return pipe2(fds, O_CLOEXEC); }
 int cb_poll(struct pollfd *fds, size_t count, int64_t nanoseconds) {
   struct timespec timeout = {nanoseconds / 1000000000, nanoseconds % 1000000000};
   return ppoll(fds, count, nanoseconds < 0 ? NULL : &timeout, NULL);
+}
+
+int cb_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int cb_epoll_watch(int epoll, int fd, uint32_t slot, short events, int changes_only) {
+  struct epoll_event event = {0};
+  if (events & POLLIN) event.events |= EPOLLIN;
+  if (events & POLLOUT) event.events |= EPOLLOUT;
+  if (changes_only) event.events |= EPOLLET;
+  event.data.u32 = slot;
+  if (epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) == 0) return 0;
+  return errno == ENOENT ? epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) : -1;
+}
+
+void cb_epoll_forget(int epoll, int fd) {
+  struct epoll_event none = {0};
+  epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &none);
+}
+
+/* Kernels before 5.11, and some sandboxes, have timeouts in milliseconds only: rounded up. */
+static int wait_in_milliseconds(int epoll, struct epoll_event *found, int max, int64_t left) {
+  int64_t milliseconds = left < 0 ? -1 : left / 1000000 + (left % 1000000 != 0);
+  return epoll_wait(epoll, found, max, milliseconds > 86400000 ? 86400000 : (int)milliseconds);
+}
+
+int cb_epoll_wait(int epoll, cb_ready *ready, int max, int64_t nanoseconds) {
+  struct epoll_event found[32];
+  int count = -1;
+  if (max > 32) max = 32;
+#ifdef SYS_epoll_pwait2
+  struct timespec timeout = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+  count = (int)syscall(
+      SYS_epoll_pwait2, epoll, found, max, nanoseconds < 0 ? NULL : &timeout, NULL, (size_t)0);
+  if (count < 0 && errno == ENOSYS)
+#endif
+    count = wait_in_milliseconds(epoll, found, max, nanoseconds);
+  for (int i = 0; i < count; i++) {
+    ready[i].slot = found[i].data.u32;
+    ready[i].events = 0;
+    if (found[i].events & EPOLLIN) ready[i].events |= POLLIN;
+    if (found[i].events & EPOLLOUT) ready[i].events |= POLLOUT;
+    if (found[i].events & (EPOLLERR | EPOLLHUP)) ready[i].events |= POLLHUP;
+  }
+  return count;
 }
 
 const char *cb_error_name(int code) {

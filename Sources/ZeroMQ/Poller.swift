@@ -19,16 +19,28 @@ package struct Poller: ~Copyable {
   package struct Slot: Hashable, Sendable { fileprivate let index: Int }
 
   private struct Watched {
+    /// The descriptor, or the one that tells of a socket's news; -1 in a free slot.
+    var descriptor: Int32 = -1
     var socket: UnsafeMutableRawPointer?
     var news: News?
     var isRouter = false
     var interest: Interest = []
     var ready: Interest = []
+    /// What the kernel watches the descriptor for.
+    var told: Interest = []
   }
 
   private var watched: [Watched] = []
-  private var items: [pollfd] = []
   private var freeSlots: [Int] = []
+  /// Opened by the first wait; its number is -1 until then.
+  private var epoll: FileDescriptor?
+  private var epollNumber: Int32 = -1
+  /// Whether the kernel is to be told of a change before the next wait.
+  private var isStale = false
+  private var found = [cb_ready](repeating: cb_ready(), count: foundMax)
+
+  /// Of the descriptors that are signalled, those told by one wait; the others follow in the next.
+  private static let foundMax = 32
 
   package init() {}
 
@@ -47,9 +59,7 @@ package struct Poller: ~Copyable {
   }
 
   package mutating func watch(descriptor: Int32, for interest: Interest = .readable) -> Slot {
-    add(
-      Watched(interest: interest),
-      pollfd(fd: descriptor, events: descriptorEvents(interest), revents: 0))
+    add(Watched(descriptor: descriptor, interest: interest))
   }
 
   /// An empty interest keeps the slot and never reports it.
@@ -57,18 +67,22 @@ package struct Poller: ~Copyable {
   /// A ROUTER cannot be watched for writing: it is writable as soon as *any* peer has room, so a
   /// loop that waits for one slow peer would spin. Try again at a deadline instead.
   package mutating func setInterest(_ interest: Interest, of slot: Slot) {
-    let isSocket = watched[slot.index].socket != nil
     precondition(!(watched[slot.index].isRouter && interest.contains(.writable)))
+    guard watched[slot.index].interest != interest else { return }
     watched[slot.index].interest = interest
-    if !isSocket { items[slot.index].events = descriptorEvents(interest) }
+    isStale = true
   }
 
-  /// Before the socket or descriptor is closed.
+  /// Before the socket is closed; a descriptor may be closed already.
   package mutating func stopWatching(_ slot: Slot) {
-    watched[slot.index].news?.isWatched = false
+    let old = watched[slot.index]
+    old.news?.isWatched = false
     watched[slot.index] = Watched()
-    items[slot.index] = pollfd(fd: -1, events: 0, revents: 0)
     freeSlots.append(slot.index)
+    // A descriptor that was closed may have become another, which is watched in another slot.
+    if !old.told.isEmpty, !watched.contains(where: { $0.descriptor == old.descriptor }) {
+      forget(old.descriptor)
+    }
   }
 
   /// What the last wait found.
@@ -81,6 +95,7 @@ package struct Poller: ~Copyable {
   /// - Parameter deadline: of `MonotonicClock`; `nil` is for ever, one in the past only looks.
   /// - Returns: how many slots are ready; 0 at the deadline.
   package mutating func wait(until deadline: UInt64?) throws(ZeroMQError) -> Int {
+    let epoll = try told()
     while true {
       // A socket's descriptor tells of news only, not of what already waits: look before sleeping.
       var readyCount = try lookAtSockets()
@@ -91,17 +106,16 @@ package struct Poller: ~Copyable {
         let now = MonotonicClock.now
         nanoseconds = deadline > now ? Int64(clamping: deadline - now) : 0
       }
-      let result = cb_poll(&items, items.count, nanoseconds)
-      if result < 0 {
+      let count = cb_epoll_wait(epoll, &found, Int32(Self.foundMax), nanoseconds)
+      if count < 0 {
         let number = errno
-        if number != EINTR { throw ZeroMQError(errno: number, call: "ppoll", doing: "waiting") }
+        if number != EINTR {
+          throw ZeroMQError(errno: number, call: "epoll_wait", doing: "waiting")
+        }
         if readyCount == 0 { continue }
       }
-      if result <= 0 {
-        forgetDescriptors()
-        return readyCount
-      }
-      readyCount = try lookAtSignalled()
+      if count <= 0 { return readyCount }
+      for signalled in found[..<Int(count)] { readyCount += try look(at: signalled) }
       if readyCount > 0 { return readyCount }
       // News inside a socket that was nothing for us (a peer came or went).
     }
@@ -118,18 +132,17 @@ package struct Poller: ~Copyable {
     }
     news.isWatched = true
     return add(
-      Watched(socket: handle, news: news, isRouter: isRouter, interest: interest),
-      pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+      Watched(
+        descriptor: descriptor, socket: handle, news: news, isRouter: isRouter, interest: interest))
   }
 
-  private mutating func add(_ entry: Watched, _ item: pollfd) -> Slot {
+  private mutating func add(_ entry: Watched) -> Slot {
+    isStale = true
     guard let index = freeSlots.popLast() else {
       watched.append(entry)
-      items.append(item)
       return Slot(index: watched.count - 1)
     }
     watched[index] = entry
-    items[index] = item
     return Slot(index: index)
   }
 
@@ -137,8 +150,9 @@ package struct Poller: ~Copyable {
   private mutating func lookAtSockets() throws(ZeroMQError) -> Int {
     var readyCount = 0
     for index in watched.indices {
-      guard let news = watched[index].news else { continue }
-      if news.mayWait || watched[index].interest.contains(.writable) {
+      if let news = watched[index].news,
+        news.mayWait || watched[index].interest.contains(.writable)
+      {
         try lookAtSocket(index, news)
         if !watched[index].ready.isEmpty { readyCount += 1 }
       } else {
@@ -148,18 +162,23 @@ package struct Poller: ~Copyable {
     return readyCount
   }
 
-  /// Asks the sockets and descriptors that are signalled. - Returns: how many slots are ready in all.
-  private mutating func lookAtSignalled() throws(ZeroMQError) -> Int {
-    var readyCount = 0
-    for index in watched.indices {
-      if let news = watched[index].news {
-        if items[index].revents != 0 { try lookAtSocket(index, news) }
-      } else if items[index].fd >= 0 {
-        lookAtDescriptor(index)
-      }
-      if !watched[index].ready.isEmpty { readyCount += 1 }
+  /// - Returns: 1 where the slot is ready and was not, else 0.
+  private mutating func look(at signalled: cb_ready) throws(ZeroMQError) -> Int {
+    let index = Int(signalled.slot)
+    guard watched[index].descriptor >= 0 else { return 0 }
+    let wasReady = !watched[index].ready.isEmpty
+    if let news = watched[index].news {
+      try lookAtSocket(index, news)
+      return !wasReady && !watched[index].ready.isEmpty ? 1 : 0
     }
-    return readyCount
+    let events = Int32(signalled.events)
+    var ready: Interest = []
+    if events & Int32(POLLIN) != 0 { ready.insert(.readable) }
+    if events & Int32(POLLOUT) != 0 { ready.insert(.writable) }
+    // An error or a hang-up shows at the next read or write, whichever the owner does.
+    if events & Int32(POLLHUP) != 0 { ready.formUnion(watched[index].interest) }
+    watched[index].ready = ready
+    return !wasReady && !ready.isEmpty ? 1 : 0
   }
 
   private mutating func lookAtSocket(_ index: Int, _ news: News) throws(ZeroMQError) {
@@ -174,24 +193,50 @@ package struct Poller: ~Copyable {
     if found.contains(.readable) { news.notePossible() } else { news.noteNone() }
     watched[index].ready = found.intersection(watched[index].interest)
   }
+}
 
-  private mutating func lookAtDescriptor(_ index: Int) {
-    let found = Int32(items[index].revents)
-    precondition(found & Int32(POLLNVAL) == 0, "a descriptor is closed after its watching ends")
-    var ready: Interest = []
-    if found & Int32(POLLIN) != 0 { ready.insert(.readable) }
-    if found & Int32(POLLOUT) != 0 { ready.insert(.writable) }
-    // An error or a hang-up shows at the next read or write, whichever the owner does.
-    if found & Int32(POLLERR | POLLHUP) != 0 { ready.formUnion(watched[index].interest) }
-    watched[index].ready = ready
+/// What the kernel is told.
+extension Poller {
+  /// - Returns: the descriptor to wait on, with every slot as it is now.
+  private mutating func told() throws(ZeroMQError) -> Int32 {
+    let epoll = try opened()
+    guard isStale else { return epoll }
+    for index in watched.indices where watched[index].descriptor >= 0 {
+      let isSocket = watched[index].socket != nil
+      // A socket's own descriptor is readable whatever the news are.
+      let wanted = isSocket ? .readable : watched[index].interest
+      guard wanted != watched[index].told else { continue }
+      let descriptor = watched[index].descriptor
+      if wanted.isEmpty {
+        forget(descriptor)
+      } else if cb_epoll_watch(
+        epoll, descriptor, UInt32(index), events(of: wanted), isSocket ? 1 : 0) != 0
+      {
+        throw ZeroMQError(errno: errno, call: "epoll_ctl", doing: "watching \(descriptor)")
+      }
+      watched[index].told = wanted
+    }
+    isStale = false
+    return epoll
   }
 
-  private mutating func forgetDescriptors() {
-    for index in watched.indices where watched[index].socket == nil { watched[index].ready = [] }
+  private mutating func opened() throws(ZeroMQError) -> Int32 {
+    if epollNumber >= 0 { return epollNumber }
+    let raw = cb_epoll()
+    guard raw >= 0 else {
+      throw ZeroMQError(errno: errno, call: "epoll_create1", doing: "making a poller")
+    }
+    epoll = FileDescriptor(owning: raw)
+    epollNumber = raw
+    return raw
+  }
+
+  private func forget(_ descriptor: Int32) {
+    if epollNumber >= 0 { cb_epoll_forget(epollNumber, descriptor) }
   }
 }
 
-private func descriptorEvents(_ interest: Poller.Interest) -> Int16 {
+private func events(of interest: Poller.Interest) -> Int16 {
   var events: Int16 = 0
   if interest.contains(.readable) { events |= Int16(POLLIN) }
   if interest.contains(.writable) { events |= Int16(POLLOUT) }

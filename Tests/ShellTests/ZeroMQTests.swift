@@ -448,6 +448,27 @@ private func named(
     #expect(poller.readiness(of: slot) == .readable)
   }
 
+  @Test func aDescriptorThatTookAClosedOnesNumberStaysWatched() throws {
+    var poller = Poller()
+    // A number that no other test gets meanwhile.
+    let first = try EventFD()
+    let number = fcntl(first.raw, F_DUPFD_CLOEXEC, 900)
+    _ = consume first
+    try #require(number >= 900)
+    let firstSlot = poller.watch(descriptor: number)
+    #expect(try poller.wait(until: 0) == 0)
+    close(number)
+    let second = try EventFD()
+    try #require(dup2(second.raw, number) == number)
+    defer { close(number) }
+    let secondSlot = poller.watch(descriptor: number)
+    #expect(try poller.wait(until: 0) == 0)
+    poller.stopWatching(firstSlot)
+    second.signal()
+    #expect(try poller.wait(until: patience()) == 1)
+    #expect(poller.readiness(of: secondSlot) == .readable)
+  }
+
   @Test func whatIsNoLongerWatchedIsNotReported() throws {
     let event = try EventFD()
     event.signal()

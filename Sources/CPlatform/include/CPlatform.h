@@ -28,6 +28,19 @@ int cb_pipe(int fds[2]);                     /* close-on-exec */
 int cb_poll(struct pollfd *fds, size_t count, int64_t nanoseconds);
 /* Freed memory of large blocks returns to the system at once; glibc would come to keep it. */
 void cb_give_back_memory(void);
+
+/* epoll with the events of poll(2). A slot is the watcher's own number. */
+typedef struct cb_ready {
+  uint32_t slot;
+  short events; /* POLLIN, POLLOUT, and POLLHUP for an error or a hang-up */
+} cb_ready;
+int cb_epoll(void);                          /* close-on-exec */
+/* Adds or changes; with `changes_only` a signal is told once, not for as long as it lasts. */
+int cb_epoll_watch(int epoll, int fd, uint32_t slot, short events, int changes_only);
+void cb_epoll_forget(int epoll, int fd);     /* no error for one that is closed already */
+/* At most 32 a call, the others in the next; `nanoseconds` as for cb_poll. */
+int cb_epoll_wait(int epoll, cb_ready *ready, int max, int64_t nanoseconds);
+
 const char *cb_error_name(int code);         /* "ENOENT"; static storage, any thread */
 const char *cb_error_text(int code);         /* "No such file or directory"; static storage */
 
