@@ -9,7 +9,8 @@ import Testing
     let loads = outstanding.enumerated().map { index, count in
       let id = ExecutorID(
         node: NodeID("n1"), number: UInt32(index), incarnation: Incarnation(1))
-      return ClusterView.Load(executor: id, outstanding: count)
+      return ClusterView.Load(
+        executor: id, outstanding: count, isReady: ready.contains(index))
     }
     return ClusterView(places: loads, ready: ready, attached: outstanding.count)
   }
@@ -40,11 +41,40 @@ import Testing
 
   @Test func ofTwoDrawnTheLessLoadedIsChosen() {
     var random = SplitMix64(seed: 3)
-    let policy = LeastOutstandingPlacement()
+    var policy = LeastOutstandingPlacement()
     for _ in 0..<20 {
       let placement = policy.place(call, on: view([3, 1], ready: [0, 1]), using: &random)
       #expect(placement == .place(1, because: .leastOutstanding(1, over: 3)))
     }
+  }
+
+  @Test func anIdleExecutorThatRanTheLastCallIsTakenAgain() {
+    var random = SplitMix64(seed: 6)
+    var policy = LeastOutstandingPlacement()
+    let idle = view([0, 0, 0, 0], ready: [0, 1, 2, 3])
+    guard case .place(let first, _) = policy.place(call, on: idle, using: &random) else {
+      Issue.record("an executor was ready")
+      return
+    }
+    for _ in 0..<20 {
+      let next = policy.place(call, on: idle, using: &random)
+      #expect(next == .place(first, because: .idleAndWarm))
+    }
+    var busy = [0, 0, 0, 0]
+    busy[first] = 1
+    for _ in 0..<20 {
+      let next = policy.place(call, on: view(busy, ready: [0, 1, 2, 3]), using: &random)
+      #expect(next != .place(first, because: .idleAndWarm))
+    }
+  }
+
+  @Test func anExecutorThatTakesNoCallsIsNotTakenAgain() {
+    var random = SplitMix64(seed: 7)
+    var policy = LeastOutstandingPlacement()
+    let alone = policy.place(call, on: view([0, 0], ready: [1]), using: &random)
+    #expect(alone == .place(1, because: .onlyOneReady))
+    let other = policy.place(call, on: view([0, 0], ready: [0]), using: &random)
+    #expect(other == .place(0, because: .onlyOneReady))
   }
 
   @Test func roundRobinGivesEachItsTurn() {

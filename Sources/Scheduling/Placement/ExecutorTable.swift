@@ -91,7 +91,7 @@ struct ExecutorTable {
     }
     guard !lost.contains(id) else { return nil }
     let index = vacant.popLast() ?? entries.count
-    let load = ClusterView.Load(executor: id, outstanding: 0)
+    let load = ClusterView.Load(executor: id, outstanding: 0, isReady: false)
     if index == entries.count {
       entries.append(Entry(processID: processID))
       loads.append(load)
@@ -172,12 +172,12 @@ struct ExecutorTable {
     let takesCalls = entry.isLive && entry.state == .attached
     let isIdle = takesCalls && entry.outstanding.isEmpty
     idle.set(index, isIdle)
-    ready.set(
-      index,
+    let isReady =
       isIdle
-        || takesCalls && !entry.isStalled && entry.outstanding.count < credits
-          && entry.work < workMax
-    )
+      || takesCalls && !entry.isStalled && entry.outstanding.count < credits
+        && entry.work < workMax
+    ready.set(index, isReady)
+    loads[index].isReady = isReady
     if let time = entry.wakeTime { wakes.set(index, to: time) } else { wakes.remove(index) }
   }
 }

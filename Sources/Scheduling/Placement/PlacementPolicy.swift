@@ -27,10 +27,13 @@ package struct ClusterView: Sendable {
     package var executor: ExecutorID
     /// Calls given to it and not yet answered.
     package var outstanding: Int
+    /// Whether it is one of the view's `ready`.
+    package var isReady: Bool
 
-    package init(executor: ExecutorID, outstanding: Int) {
+    package init(executor: ExecutorID, outstanding: Int, isReady: Bool) {
       self.executor = executor
       self.outstanding = outstanding
+      self.isReady = isReady
     }
   }
 
@@ -61,6 +64,8 @@ package enum PlacementReason: Equatable, Sendable {
   case random(among: Int)
   case turn(of: Int)
   case onlyOneReady
+  /// It ran the last call and has none now.
+  case idleAndWarm
   case leastOutstanding(Int, over: Int)
   case equallyLoaded(Int)
 }
