@@ -1,25 +1,89 @@
 /// What went wrong with a request, as it travels from where it happened to whoever asked.
+///
+/// One reference wide: it is a part of every result and of many inputs and effects, nearly all of
+/// which carry none, and what they are moved and copied for should not be its nine fields.
 package struct Failure: Error, Equatable, Sendable {
-  package var code: ErrorCode
-  /// One sentence: what happened and why, with names and numbers.
-  package var message: String
-  /// The next thing to do, often a command; empty when there is none.
-  package var hint = ""
-  /// The function that failed and its version, where one did.
-  package var function = ""
-  package var version = ""
-  /// The node and executor it ran on.
-  package var node = ""
-  /// A backtrace or an underlying error; at most `Limits.failureDetailBytesMax`.
-  package var detail = ""
-  package var requestID: InvocationID?
-  /// When to try again; zero when unknown.
-  package var retryAfter = Duration.zero
+  private var facts: Facts
 
   package init(_ code: ErrorCode, _ message: String, hint: String = "") {
-    self.code = code
-    self.message = message
-    self.hint = hint
+    facts = Facts(Fields(code: code, message: message, hint: hint))
+  }
+
+  private struct Fields: Equatable, Sendable {
+    var code: ErrorCode
+    var message: String
+    var hint: String = ""
+    var function: String = ""
+    var version: String = ""
+    var node: String = ""
+    var detail: String = ""
+    var requestID: InvocationID?
+    var retryAfter: Duration = .zero
+  }
+
+  private final class Facts: Sendable {
+    let fields: Fields
+    init(_ fields: Fields) { self.fields = fields }
+  }
+
+  private var fields: Fields {
+    get { facts.fields }
+    set { facts = Facts(newValue) }
+  }
+
+  package static func == (left: Failure, right: Failure) -> Bool { left.fields == right.fields }
+}
+
+extension Failure {
+  package var code: ErrorCode {
+    get { fields.code }
+    set { fields.code = newValue }
+  }
+
+  /// One sentence: what happened and why, with names and numbers.
+  package var message: String {
+    get { fields.message }
+    set { fields.message = newValue }
+  }
+
+  /// The next thing to do, often a command; empty when there is none.
+  package var hint: String {
+    get { fields.hint }
+    set { fields.hint = newValue }
+  }
+
+  /// The function that failed and its version, where one did.
+  package var function: String {
+    get { fields.function }
+    set { fields.function = newValue }
+  }
+
+  package var version: String {
+    get { fields.version }
+    set { fields.version = newValue }
+  }
+
+  /// The node and executor it ran on.
+  package var node: String {
+    get { fields.node }
+    set { fields.node = newValue }
+  }
+
+  /// A backtrace or an underlying error; at most `Limits.failureDetailBytesMax`.
+  package var detail: String {
+    get { fields.detail }
+    set { fields.detail = newValue }
+  }
+
+  package var requestID: InvocationID? {
+    get { fields.requestID }
+    set { fields.requestID = newValue }
+  }
+
+  /// When to try again; zero when unknown.
+  package var retryAfter: Duration {
+    get { fields.retryAfter }
+    set { fields.retryAfter = newValue }
   }
 }
 
