@@ -135,6 +135,11 @@ package struct Executor {
 
   /// When `timerFired` is next due, on the monotonic clock; `nil`: nothing is waited for.
   package var timer: UInt64? {
+    // Mutating, so that a loop that keeps this value in a class does not copy it to ask.
+    mutating get { nextTimer }
+  }
+
+  private var nextTimer: UInt64? {
     guard call != nil else { return nil }
     var next = call?.flushDue
     func consider(_ time: UInt64?) {

@@ -2,8 +2,8 @@
 /// looking at all of them, and schedulers that do not know of each other do not all pick the same.
 ///
 /// While the executor of the last call is idle it is taken again: none is less loaded, and its code
-/// and data are in the processor's caches. On one core a call there takes 15 % less time than on two
-/// in turn.
+/// and data are in the processor's caches. On one core a call there takes 15 % less time than on
+/// two in turn.
 package struct LeastOutstandingPlacement: PlacementPolicy {
   /// Where the last call went.
   private var last: Int?
