@@ -39,9 +39,10 @@ package struct SocketOptions: Sendable {
   package init() {}
 
   package struct Heartbeat: Sendable {
-    package var interval = Duration.milliseconds(500)
-    /// Silence after which the connection counts as lost.
-    package var timeout = Duration.milliseconds(1500)
+    package var interval = Duration.seconds(1)
+    /// Silence after which the connection counts as lost. A process that gets no processor for a second
+    /// or two, on a machine with too much to do, is not dead; one that is ends its connections at once.
+    package var timeout = Duration.seconds(5)
 
     package init() {}
   }
