@@ -18,6 +18,8 @@ struct Entry {
   var cost = 0
   /// Bytes counted for its writes.
   var dirtyCost = 0
+  /// Early ones counted among its writes.
+  var earlyCount = 0
   /// The write that is on its way to the owner, or comes next.
   var sent: LocalWrite?
   var isOnTheWay = false
@@ -53,6 +55,8 @@ struct LocalWrite {
   var level: WriteLevel
   /// Calls that wait for its acknowledgement.
   var calls: [CallID]
+  /// How many of its writes were acknowledged to their callers before the owner has them.
+  var earlyCount = 0
 
   var isDelete: Bool { record.lattice == .none }
   var byteCount: Int { Record.headerByteCount + record.payload.count }

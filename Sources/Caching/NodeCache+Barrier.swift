@@ -15,6 +15,10 @@ struct Barrier {
   var failure: Failure?
   /// Nil while the call runs.
   var final: Final?
+  /// What its writes became at their owners; the latest keys, as many as a session holds.
+  var written = SessionToken()
+
+  mutating func note(_ key: Key, _ version: Version) { written.note(key, version) }
 }
 
 /// A returned call that read what was not acknowledged then.
@@ -29,6 +33,10 @@ extension NodeCache {
   ) {
     var barrier = barriers[call] ?? Barrier(peer: peer)
     guard barrier.final == nil else { return }
+    guard writes.level ?? defaultLevel > .cached else {
+      barriers[call] = nil
+      return release(call, barrier, to: writes.scheduler, &effects)
+    }
     barrier.final = .init(scheduler: writes.scheduler, readSequence: writes.readSequence)
     if refusedRanges.contains(where: { $0.contains(writes.readSequence) }) {
       barrier.failure = barrier.failure ?? Self.readRefusedWrite
@@ -61,11 +69,18 @@ extension NodeCache {
     let isOpen = barrier.waitsFor.isEmpty && final.readSequence <= sequences.settled
     guard isOpen || barrier.failure != nil else { return }
     barriers[call] = nil
+    release(call, barrier, to: final.scheduler, &effects)
+  }
+
+  private func release(
+    _ call: CallID, _ barrier: Barrier, to scheduler: Incarnation, _ effects: inout [Effect]
+  ) {
     var entry = Released.Entry()
     entry.invocation = call.invocation
     entry.attempt = call.attempt
     entry.failure = barrier.failure
-    effects.append(.release(entry, scheduler: final.scheduler))
+    if !barrier.written.entries.isEmpty { entry.session = barrier.written.encoded() }
+    effects.append(.release(entry, scheduler: scheduler))
   }
 
   mutating func settle(_ write: LocalWrite, _ effects: inout [Effect]) {

@@ -20,6 +20,9 @@ extension NodeCache {
     let dirtyCost = entry.writes.reduce(0) { $0 + $1.byteCount }
     dirtyBytes += dirtyCost - entry.dirtyCost
     entry.dirtyCost = dirtyCost
+    let earlyCount = entry.writes.reduce(0) { $0 + $1.earlyCount }
+    earlyWrites += earlyCount - entry.earlyCount
+    entry.earlyCount = earlyCount
     if !entry.isDirty, entry.isInstalled, entry.record.lattice == .lastWriterWins {
       entry.record.payload = []
       entry.holdsPayload = false
@@ -33,6 +36,7 @@ extension NodeCache {
     guard let entry = entries.removeValue(forKey: key) else { return }
     bytes -= entry.cost
     dirtyBytes -= entry.dirtyCost
+    earlyWrites -= entry.earlyCount
     if let place = entry.place, let moved = sweep.remove(at: place) {
       entries[moved]?.place = place
     }
@@ -104,7 +108,8 @@ extension NodeCache {
     var state = owners
     state.flags.subtract([.partial, .blind])
     state.writeSequence = before.writeSequence
-    let isNews = isAnswer ? state.version != before.version : state.version > before.version
+    // Of two values with one stamp the owner's has won.
+    let isNews = isAnswer ? state.version != before.version : state.version >= before.version
     if entry.isDirty {
       for write in entry.writes { Self.take(write.record, into: &state) }
       entry.record = state

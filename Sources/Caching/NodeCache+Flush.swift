@@ -116,15 +116,17 @@ extension NodeCache {
       } else if let failure {
         undo(key, entry, failure, &effects)
       } else {
-        acknowledged(key, entry, write, answer?.version ?? .none, &effects)
+        acknowledged(key, entry, write, by: answer ?? KeyTuple(key: key), &effects)
       }
     }
   }
 
-  /// - Parameter version: the owner's, after the write.
+  /// - Parameter answer: the owner's, with its version after the write.
   private mutating func acknowledged(
-    _ key: Key, _ held: Entry, _ write: LocalWrite, _ version: Version, _ effects: inout [Effect]
+    _ key: Key, _ held: Entry, _ write: LocalWrite, by answer: KeyTuple,
+    _ effects: inout [Effect]
   ) {
+    let version = answer.version
     var entry = held
     let before = entry.record
     if let own = entry.counter, own.wrote(write), version.generation > write.record.generation,
@@ -138,7 +140,9 @@ extension NodeCache {
       return
     }
     entry.sent = nil
+    for call in write.calls { barriers[call]?.note(key, version) }
     settle(write, &effects)
+    let heldAll = !entry.isPartial && entry.record.version == answer.replaced
     switch write.record.lattice {
     case .set where !entry.isBlind && version.generation > entry.record.generation:
       startOver(&entry)
@@ -150,8 +154,15 @@ extension NodeCache {
       adopt(version.generation, &entry)
     default: adopt(version.generation, &entry)
     }
+    // Nothing but this write came between: what is here is the owner's state, at its version.
+    if heldAll, entry.record.lattice == write.record.lattice,
+      entry.record.generation == version.generation
+    {
+      entry.record.stamp = max(entry.record.stamp, version.stamp)
+    }
     if entry.isDirty { flushQueue.append(key) }
-    let isKept = entry.isSubscribed || entry.record.lattice == .counter
+    let isKept =
+      (entry.isSubscribed || entry.record.lattice == .counter) && !lost(write, to: answer, entry)
     guard entry.isDirty || (isKept && entry.isInstalled && !entry.isForgotten) else {
       // Nobody would tell us of changes: the next reader fetches it and subscribes.
       entries[key] = entry
@@ -159,6 +170,16 @@ extension NodeCache {
       return
     }
     store(entry, under: key, installing: entry.record != before, &effects)
+  }
+
+  /// Whether the owner may hold another state than ours although no push tells of it: a put of the same
+  /// stamp as somebody else's (or one that was sent twice), and a delete earlier than the owner's value.
+  private func lost(_ write: LocalWrite, to answer: KeyTuple, _ entry: Entry) -> Bool {
+    switch write.record.lattice {
+    case .lastWriterWins: answer.replaced != .none
+    case .none: answer.version != .none && answer.version.generation < entry.record.generation
+    default: false
+    }
   }
 
   private func adopt(_ generation: UInt64, _ entry: inout Entry) {
@@ -206,6 +227,7 @@ extension NodeCache {
       again.lastSequence = later.lastSequence
       again.level = max(again.level, later.level)
       again.record.stamp = later.record.stamp
+      again.earlyCount += later.earlyCount
       again.calls += later.calls.filter { moveWait(of: $0, from: later, to: write) }
       sequences.settle(later.firstSequence)
     }

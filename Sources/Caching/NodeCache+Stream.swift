@@ -1,10 +1,8 @@
 import ClusterModel
 import WireProtocol
 
-/// A comparison of cached keys with the owner's state.
+/// A comparison of cached keys with the owner's state, under way.
 struct Verification {
-  /// Zero during the pause after one that failed.
-  let number: UInt64
   let keys: [Key]
   /// Monotonic.
   let deadline: UInt64
@@ -20,7 +18,8 @@ extension NodeCache {
     isConnected = true
     hasMetOwner = true
     lastPush = 0
-    verification = nil
+    verifications = [:]
+    verifyAfter = nil
     requeueFlushes { _ in true }
     resendAllFetches(now, &effects)
     distrustAll()
@@ -61,9 +60,22 @@ extension NodeCache {
     }
   }
 
-  /// One request at a time, so that a large cache does not flood its owner.
+  /// A few requests at a time: one alone would take a round trip for every 128 keys, all at once would
+  /// flood the owner.
   mutating func verifyNext(_ now: Now, _ effects: inout [Effect]) {
-    guard isConnected, verification == nil, !verifyQueue.isEmpty else { return }
+    while isConnected, verifyAfter == nil, verifications.count < limits.verificationsMax,
+      !verifyQueue.isEmpty
+    {
+      let keys = nextToVerify()
+      guard !keys.isEmpty else { return }
+      let number = nextRequest()
+      verifications[number] = Verification(
+        keys: keys, deadline: now.monotonic &+ limits.flushTimeLimitMax.wholeNanoseconds)
+      effects.append(.request(get(keys), number: number))
+    }
+  }
+
+  private mutating func nextToVerify() -> [Key] {
     var keys: [Key] = []
     var bytes = 0
     var looked = 0
@@ -79,17 +91,12 @@ extension NodeCache {
       looked += 1
     }
     verifyQueue.removeFirst(looked)
-    guard !keys.isEmpty else { return }
-    let number = nextRequest()
-    verification = Verification(
-      number: number, keys: keys,
-      deadline: now.monotonic &+ limits.flushTimeLimitMax.wholeNanoseconds)
-    effects.append(.request(get(keys), number: number))
+    return keys
   }
 
-  mutating func verified(_ response: KeyResponse, _ now: Now, _ effects: inout [Effect]) {
-    guard let keys = verification?.keys else { return }
-    verification = nil
+  mutating func verified(
+    _ keys: [Key], _ response: KeyResponse, _ now: Now, _ effects: inout [Effect]
+  ) {
     var again: [Key] = []
     for (index, key) in keys.enumerated() {
       guard entries[key] != nil else {
@@ -109,14 +116,22 @@ extension NodeCache {
     }
     guard !again.isEmpty else { return }
     verifyQueue += again
-    verification = Verification(
-      number: 0, keys: [],
-      deadline: now.monotonic &+ limits.flushRetryPause.wholeNanoseconds)
+    verifyAfter = now.monotonic &+ limits.flushRetryPause.wholeNanoseconds
   }
 
-  mutating func giveUpVerification(_ now: Now) {
-    guard let overdue = verification, overdue.deadline <= now.monotonic else { return }
-    verifyQueue += overdue.keys
-    verification = nil
+  mutating func giveUpVerifications(_ now: Now) {
+    if let after = verifyAfter, after <= now.monotonic { verifyAfter = nil }
+    for number in verifications.keys.sorted() {
+      guard let overdue = verifications[number], overdue.deadline <= now.monotonic else { continue }
+      verifyQueue += overdue.keys
+      verifications[number] = nil
+    }
+  }
+
+  /// Cached keys that may be behind their owner by more than its push period: all that it pushes while
+  /// it is silent, and those not yet compared since a part of its stream was lost. They are served.
+  package func unverifiedKeys(at now: Now) -> Int {
+    let isSilent = now.monotonic > heardAt &+ limits.silenceMax.wholeNanoseconds
+    return entries.values.count { $0.isUnverified || (isSilent && $0.isSubscribed) }
   }
 }

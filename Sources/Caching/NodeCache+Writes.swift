@@ -71,10 +71,13 @@ extension NodeCache {
     appliedNumbers[peer] = number
     if writes.clock != 0 { _ = clock.observe(writes.clock, origin: .native, now: now.wall) }
     let call = CallID(invocation: writes.invocation, attempt: writes.attempt)
-    if !writes.writes.isEmpty, barriers[call] == nil { barriers[call] = Barrier(peer: peer) }
+    let level = writes.level ?? defaultLevel
+    if level > .cached, !writes.writes.isEmpty, barriers[call] == nil {
+      barriers[call] = Barrier(peer: peer)
+    }
     for write in writes.writes {
       do throws(Failure) {
-        try apply(write, of: call, at: writes.level ?? defaultLevel, now, &effects)
+        try apply(write, of: call, at: level, now, &effects)
       } catch {
         fail(call, of: peer, error)
       }
@@ -105,10 +108,14 @@ extension NodeCache {
     let sequence = sequences.next()
     entry.record.writeSequence = sequence
     let wasDirty = entry.isDirty
-    enqueue(
-      LocalWrite(
-        record: record, firstSequence: sequence, lastSequence: sequence, level: level, calls: []),
-      of: call, &entry)
+    var local = LocalWrite(
+      record: record, firstSequence: sequence, lastSequence: sequence,
+      level: max(level, .accepted), calls: [])
+    if level == .cached {
+      local.earlyCount = 1
+      earlyWritesEver += 1
+    }
+    enqueue(local, of: call, &entry)
     if !wasDirty { flushQueue.append(key) }
     store(entry, under: key, installing: true, &effects)
   }
@@ -213,6 +220,7 @@ extension NodeCache {
     combined.firstSequence = earlier.firstSequence
     combined.level = max(earlier.level, later.level)
     combined.calls = earlier.calls
+    combined.earlyCount += earlier.earlyCount
     if later.record.lattice == .set || later.record.lattice == .counter {
       var both = earlier.record
       both.generation = later.record.generation
@@ -225,6 +233,7 @@ extension NodeCache {
 
   private mutating func adopt(_ skipped: LocalWrite, into delete: inout LocalWrite) {
     delete.level = max(delete.level, skipped.level)
+    delete.earlyCount += skipped.earlyCount
     for call in skipped.calls {
       barriers[call]?.waitsFor.removeAll { $0 == skipped.firstSequence }
       hold(call, for: &delete)

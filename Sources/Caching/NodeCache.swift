@@ -86,6 +86,9 @@ package struct NodeCache {
     package var callsWaiting = 0
     package var evictions = 0
     package var refusals = 0
+    /// Writes of calls at level `cached` that the owner does not have: lost with this node.
+    package var earlyWrites = 0
+    package var earlyWritesEver = 0
   }
 
   package let limits: NodeCacheLimits
@@ -100,6 +103,9 @@ package struct NodeCache {
   var sweep: ClockSweep
   var evictions = 0
   var refusals = 0
+  /// Counted as in `Statistics`.
+  var earlyWrites = 0
+  var earlyWritesEver = 0
 
   var isConnected = false
   /// The owner has been there: our clock has its latest stamp.
@@ -123,7 +129,11 @@ package struct NodeCache {
   var fetchNumbers: [UInt64: Key] = [:]
 
   var verifyQueue: [Key] = []
-  var verification: Verification?
+  var verifications: [UInt64: Verification] = [:]
+  /// Monotonic; none begins before, because one was refused.
+  var verifyAfter: UInt64?
+  /// Monotonic; when the owner was last heard of.
+  var heardAt: UInt64 = 0
 
   var barriers: [CallID: Barrier] = [:]
   var readWaiters: [ReadWaiter] = []
@@ -144,10 +154,11 @@ package struct NodeCache {
       keys: entries.count, bytes: bytes, dirtyBytes: dirtyBytes,
       fetchesWaiting: fetches.values.reduce(0) { $0 + $1.waiters.count },
       flushesUnderWay: flushes.count, callsWaiting: barriers.count, evictions: evictions,
-      refusals: refusals)
+      refusals: refusals, earlyWrites: earlyWrites, earlyWritesEver: earlyWritesEver)
   }
 
   package mutating func step(_ input: Input, at now: Now, into effects: inout [Effect]) {
+    if input.isOfOwner { heardAt = now.monotonic }
     switch input {
     case .fetch(let fetch, let number, let peer):
       take(fetch, Waiter(peer: peer, number: number, minimum: fetch.minimum), now, &effects)
@@ -187,8 +198,8 @@ package struct NodeCache {
       fetchAnswered(key, response, now, &effects)
     } else if let flush = flushes.removeValue(forKey: number) {
       flushAnswered(flush, response, now, &effects)
-    } else if verification?.number == number {
-      verified(response, now, &effects)
+    } else if let verification = verifications.removeValue(forKey: number) {
+      verified(verification.keys, response, now, &effects)
     }
     // Any other number is of a request that was given up or sent again: the newer answer counts.
   }
@@ -198,14 +209,14 @@ package struct NodeCache {
     refuseOverdueWrites(now, &effects)
     resendFlushes(now)
     resendFetches(now, &effects)
-    giveUpVerification(now)
+    giveUpVerifications(now)
   }
 
   private mutating func startTimer(_ effects: inout [Effect]) {
     guard !isTimerRunning else { return }
     let isIdle =
       flushes.isEmpty && flushPauses.isEmpty && fetches.isEmpty && waitingWrites.isEmpty
-      && verification == nil
+      && verifications.isEmpty && verifyAfter == nil
     guard !isIdle else { return }
     isTimerRunning = true
     effects.append(.startTimer(after: limits.tickInterval))
@@ -218,6 +229,13 @@ package struct NodeCache {
 }
 
 extension NodeCache.Input {
+  fileprivate var isOfOwner: Bool {
+    switch self {
+    case .ownerConnected, .response, .refused, .push, .heartbeat: true
+    default: false
+    }
+  }
+
   fileprivate var isReferences: Bool {
     if case .references = self { true } else { false }
   }

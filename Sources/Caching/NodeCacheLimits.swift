@@ -25,6 +25,11 @@ package struct NodeCacheLimits: Sendable {
   package var fetchResendPause = Duration.seconds(1)
   /// When the owner does not have the required version yet, or cannot answer now.
   package var fetchRetryPause = Duration.milliseconds(20)
+  /// Requests under way that compare cached keys with their owner after a lost connection or push.
+  package var verificationsMax = 4
+  /// An owner that was not heard of for so long is silent: what it pushes counts as unverified. It says
+  /// something every second.
+  package var silenceMax = Duration.seconds(3)
   /// Answers older than the required version before a fetch fails with `UNAVAILABLE`.
   package var staleAnswersMax = 10
   /// Executors' requests that wait for one key; beyond it they are refused with `OVERLOADED`.
@@ -41,7 +46,7 @@ package struct NodeCacheLimits: Sendable {
   package func checkRelations() {
     precondition(dirtyBytesMax <= bytesMax / 2, "what cannot be evicted leaves room for the rest")
     precondition(referenceSlots.nonzeroBitCount == 1, "a slot is found by masking the hash")
-    precondition(flushesMax > 0 && requestKeysMax > 0, "something may be under way")
+    precondition(flushesMax > 0 && requestKeysMax > 0 && verificationsMax > 0, "something may be under way")
     precondition(tickInterval <= fetchRetryPause, "a pause is at least one tick")
   }
 }

@@ -27,6 +27,11 @@ public struct ClientConfiguration: Sendable {
 extension CloudburstClient {
   /// When a write counts as done, and what may lose it then.
   public enum WriteLevel: String, CaseIterable, Sendable {
+    /// For calls: in the cache of the node where the function ran, as in the paper. The result is
+    /// not held back at all. What the store does not have yet is lost if that node dies first, also for
+    /// those who have read it at this level; calls on other nodes may see it late. A write to the store
+    /// itself takes it for `accepted`.
+    case cached
     /// In the memory of one shard; lost if that process dies first.
     case accepted
     /// In the memory of all copies.

@@ -3,6 +3,7 @@ import ClusterModel
 extension CloudburstClient.WriteLevel {
   var wire: ClusterModel.WriteLevel {
     switch self {
+    case .cached: .cached
     case .accepted: .accepted
     case .replicated: .replicated
     case .durable: .durable

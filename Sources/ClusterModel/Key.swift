@@ -58,7 +58,8 @@ package enum ReservedKeys {
     Key("_cb/bundle/\(digest.hex)/")
   }
   /// Where a submitted call's result is kept.
-  package static func future(_ id: InvocationID) -> Key { Key("_cb/future/\(id)") }
+  package static func future(_ id: InvocationID) -> Key { Key("\(futurePrefix)\(id)") }
+  package static let futurePrefix = "_cb/future/"
   /// The stored intent of a submitted call, deleted once its future is stored.
   package static func intent(_ id: InvocationID) -> Key { Key("_cb/intent/\(id)") }
 }

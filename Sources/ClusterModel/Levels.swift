@@ -1,5 +1,8 @@
 /// When a write counts as done.
 package enum WriteLevel: UInt8, Comparable, CaseIterable, Sendable {
+  /// In the cache of the node where the call ran, as in the paper: lost if that node dies before the
+  /// owner has it. The store itself knows no such level and takes it for `accepted`.
+  case cached = 4
   /// In the memory of one shard; lost if that process dies first.
   case accepted = 1
   /// In the memory of all copies.
@@ -8,8 +11,10 @@ package enum WriteLevel: UInt8, Comparable, CaseIterable, Sendable {
   case durable = 3
 
   package static func < (left: WriteLevel, right: WriteLevel) -> Bool {
-    left.rawValue < right.rawValue
+    left.rank < right.rank
   }
+
+  private var rank: UInt8 { self == .cached ? 0 : rawValue }
 }
 
 /// What the reads of one session (a call or a DAG) may see together; paper section 5.

@@ -147,13 +147,10 @@ extension Executor {
     } catch {
       result.failure = ended.named(error, by: identity)
     }
-    if !ended.seen.isEmpty {
-      var session = SessionToken()
-      session.entries = ended.seen
-      result.session = session.encoded()
-    }
+    if !ended.seen.entries.isEmpty { result.session = ended.seen.encoded() }
     // What was unacknowledged when it was read may be acknowledged by now.
-    if ended.readSequence <= readings.acknowledged { ended.readSequence = 0 }
+    let waitsForReads = ended.readSequence > readings.acknowledged && !ended.isEarly
+    if !waitsForReads { ended.readSequence = 0 }
     if ended.wrote || ended.readSequence > 0 {
       result.awaitsRelease = true
       effects.append(finalWrites(of: &ended))
@@ -169,7 +166,6 @@ extension Executor {
     var writes = ended.takeWrites(as: number)
     writes.isFinal = true
     writes.readSequence = ended.readSequence
-    writes.level = ended.header.writeLevel
     writes.scheduler = ended.header.scheduler
     return .sendWrites(writes, number: number)
   }

@@ -27,8 +27,9 @@ extension Executor {
 
   /// What the call has learnt, whatever comes of it.
   mutating func note(_ record: Record, of key: Key, acknowledged: UInt64) {
-    call?.note(record.version, of: key)
-    guard record.writeSequence > acknowledged else { return }
+    let isAcknowledged = record.writeSequence <= acknowledged
+    call?.note(record.version, of: key, isAcknowledged: isAcknowledged)
+    guard !isAcknowledged else { return }
     let highest = max(call?.readSequence ?? 0, record.writeSequence)
     call?.readSequence = highest
   }

@@ -91,6 +91,7 @@ extension RunningCall {
     message.invocation = header.invocation
     message.attempt = UInt32(header.attempt)
     message.writes = writes
+    message.level = header.writeLevel
     message.clock = clock
     return message
   }

@@ -66,7 +66,7 @@ struct RunningCall {
   /// The latest stamp among all of these.
   var clock: UInt64 = 0
   /// Versions read, oldest first; at most `Limits.sessionEntriesMax`.
-  var seen: [SessionToken.Entry] = []
+  var seen = SessionToken()
 
   var runStarted: UInt64 = 0
   var runNanoseconds: UInt64 = 0
@@ -129,16 +129,15 @@ struct RunningCall {
     return failure
   }
 
+  /// Whether its result does not wait for the store, neither for what it wrote nor for what it read.
+  var isEarly: Bool { header.writeLevel == .cached }
+
   /// Takes note of a version that the body now knows.
-  mutating func note(_ version: Version, of key: Key) {
+  mutating func note(_ version: Version, of key: Key, isAcknowledged: Bool) {
     clock = max(clock, version.stamp)
     guard version != .none, minimums[key].map({ $0 < version }) ?? true else { return }
-    if let place = seen.firstIndex(where: { $0.key == key }) {
-      seen.remove(at: place)
-    } else if seen.count == Limits.sessionEntriesMax {
-      seen.removeFirst()
-    }
-    seen.append(SessionToken.Entry(key: key, version: version))
+    // A version that may be lost is none that later calls could insist on.
+    if isAcknowledged || !isEarly { seen.note(key, version) }
     // A session's own entries stay; what was read is held to the same bound as `seen`.
     if minimums.count < 2 * Limits.sessionEntriesMax || minimums[key] != nil {
       minimums[key] = version

@@ -60,7 +60,11 @@ extension StorageShard {
 
   mutating func beat(at now: Now, into effects: inout [Effect]) {
     for peer in subscribers {
-      effects.append(.heartbeat(number: peers[peer]?.pushed ?? 0, to: peer))
+      if mayHaveLostAcknowledgement(from: peer) {
+        push([], to: peer, into: &effects)
+      } else {
+        effects.append(.heartbeat(number: peers[peer]?.pushed ?? 0, to: peer))
+      }
     }
     heartbeatDeadline =
       subscribers.isEmpty ? nil : now.monotonic &+ limits.heartbeatInterval.wholeNanoseconds
@@ -106,6 +110,15 @@ extension StorageShard {
       push([update(entry, at: now)], to: interest.peer, into: &effects)
       return true
     }
+  }
+
+  /// A closed window that nobody opens: a push of nothing is acknowledged, too. So that they do not
+  /// gather at a peer that stands still, there are never more than another window of them.
+  private func mayHaveLostAcknowledgement(from peer: PeerID) -> Bool {
+    guard let held = peers[peer], !held.pending.isEmpty, !isWindowOpen(of: peer) else {
+      return false
+    }
+    return held.pushed - held.acknowledged < 2 * limits.pushWindowFramesMax
   }
 
   private func isWindowOpen(of peer: PeerID) -> Bool {

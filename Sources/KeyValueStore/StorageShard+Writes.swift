@@ -15,6 +15,7 @@ extension StorageShard {
       var answer = KeyTuple(key: tuple.key)
       do throws(Failure) {
         let change = try change(asked: tuple, request.type, by: asker, at: now)
+        if asker.role == .cache { answer.replaced = replaced(by: change, at: tuple.key, now) }
         if let entry = try apply(change, to: tuple.key, by: asker, at: now, into: &effects) {
           answer.version = table[entry].version
           needed = max(needed, table[entry].logSequence)
@@ -25,6 +26,16 @@ extension StorageShard {
       response.tuples.append(answer)
     }
     return needed
+  }
+
+  /// What a cache has to know to tell whether what it holds is the state now: the version of a set or
+  /// counter before the write; of a register only where it is of the very same stamp.
+  private func replaced(by change: Change, at key: Key, _ now: Now) -> Version {
+    guard case .put(let write) = change, let entry = table.find(key),
+      !table[entry].record.isExpired(at: now.wall)
+    else { return .none }
+    let version = table[entry].version
+    return write.lattice != .lastWriterWins || version.stamp == write.stamp ? version : .none
   }
 
   /// A write that was checked, with its stamp.

@@ -27,6 +27,11 @@ extension VirtualCluster {
     storage.kill()
     history.storageLife += 1
     restart { [storage] in storage.start() }
+    // The worst moment for an agent to die: nothing of what it has taken can be with the owner.
+    guard world.faultChance.oneIn(4) else { return }
+    world.after(world.faultChance.draw(0...(.milliseconds(100)))) { [self] in
+      if !world.isHealed { killAgent() }
+    }
   }
 
   private func killScheduler() {

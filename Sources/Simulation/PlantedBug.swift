@@ -31,20 +31,41 @@ package enum PlantedBug: String, CaseIterable, Sendable {
   case ignoreTimers = "ignore-timers"
   /// An executor begins dispatches that were recalled.
   case beginRecalled = "begin-recalled"
+  /// A cache says "released" when a call returns, before its writes are acknowledged.
+  case releaseBeforeAcknowledgement = "release-before-acknowledgement"
+  /// Readers take every write in their node's cache for acknowledged.
+  case publishAtOnce = "publish-at-once"
+  /// An executor that does not answer for a while is taken for dead while it runs on.
+  case retryRunningAttempt = "retry-running-attempt"
+  /// Calls read whatever their node's cache has, whatever their session has seen.
+  case ignoreMinimumVersions = "ignore-minimum-versions"
+  /// The versions of what a call wrote do not travel back to its caller.
+  case forgetWrittenVersions = "forget-written-versions"
+  /// Some pushes are lost, and the stream shows no gap.
+  case losePushesSilently = "lose-pushes-silently"
+  /// The log keeps a tombstone in the generation of what it deletes.
+  case ignoreGenerations = "ignore-generations"
+  /// Every life of a cache counts as the same actors.
+  case reuseActors = "reuse-actors"
+  /// A cache stamps by its own clock alone, whatever its callers and the owner know.
+  case stampByOwnClock = "stamp-by-own-clock"
 
   /// The oracles that may be first to see it.
   package var seenBy: Set<Violation.Oracle> {
     switch self {
     case .acknowledgeBeforeSync: [.acknowledgedWrites, .counter, .set]
-    case .releaseAtOnce: [.acknowledgedWrites, .counter, .set]
-    case .resurrectDeleted: [.acknowledgedWrites]
-    case .countTwice, .applyTwice: [.counter]
+    case .releaseAtOnce, .releaseBeforeAcknowledgement: [.acknowledgedWrites, .counter, .set]
+    case .publishAtOnce: [.acknowledgedWrites]
+    case .ignoreMinimumVersions, .forgetWrittenVersions: [.acknowledgedWrites, .counter, .set]
+    case .retryRunningAttempt: [.oneAttempt]
+    case .resurrectDeleted, .ignoreGenerations, .stampByOwnClock: [.acknowledgedWrites]
+    case .countTwice, .applyTwice, .reuseActors: [.counter]
     case .forgetSetElements: [.set]
     case .answerFromThePast: [.session, .acknowledgedWrites]
     case .garbleValues: [.inventedValue]
     case .forgetLostCalls, .answerTwice: [.everyCallEnds]
     case .unboundedQueue, .unboundedLog: [.bounded]
-    case .dropPushes: [.convergence]
+    case .dropPushes, .losePushesSilently: [.convergence]
     case .ignoreTimers: [.busyPolling]
     case .beginRecalled: [.oneRunAnAttempt]
     }

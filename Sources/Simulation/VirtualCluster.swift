@@ -91,8 +91,8 @@ final class VirtualCluster {
         world.violate(.inventedValue, "\(key) cannot be read")
         continue
       }
-      let mark = history.mark(of: key)
-      if let fault = history.fault(in: finding, of: key, isFresh: true, mark: mark) {
+      let everybody = History.Reader(moment: history.moment)
+      if let fault = history.fault(in: finding, of: key, by: everybody) {
         world.violate(fault.oracle, "at the end: \(fault.text)")
       }
     }

@@ -259,6 +259,24 @@ package struct SessionToken: WireMessage {
 
   package init() {}
 
+  /// Takes note of a version, which makes its key the latest; beyond `Limits.sessionEntriesMax` keys
+  /// the oldest goes. No version, or an older one, changes nothing.
+  package mutating func note(_ key: Key, _ version: Version) {
+    guard version != .none else { return }
+    if let place = entries.firstIndex(where: { $0.key == key }) {
+      guard entries[place].version < version else { return }
+      entries.remove(at: place)
+    } else if entries.count >= Limits.sessionEntriesMax {
+      entries.removeFirst()
+    }
+    entries.append(Entry(key: key, version: version))
+  }
+
+  /// Takes the versions of another token, which count as the later ones.
+  package mutating func merge(_ later: SessionToken) {
+    for entry in later.entries { note(entry.key, entry.version) }
+  }
+
   package func encode(into writer: inout ProtobufWriter) { writer.messages(1, entries) }
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {

@@ -28,6 +28,9 @@ package struct KeyTuple: WireMessage {
   /// On a GET: answer only with this version or a later one, else `keyNotFound`.
   /// On the answer to a write: the version it got.
   package var version = Version.none
+  /// On the answer to a cache's PUT: the version that the write was taken into. A cache that held that
+  /// one holds `version` now.
+  package var replaced = Version.none
 
   package init() { key = Key(trusted: []) }
   package init(key: Key) { self.key = key }
@@ -44,6 +47,8 @@ package struct KeyTuple: WireMessage {
     if let failure { writer.message(102, FailureMessage(failure)) }
     writer.field(103, version.generation)
     writer.fixed64(104, version.stamp)
+    writer.field(105, replaced.generation)
+    writer.fixed64(106, replaced.stamp)
   }
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
@@ -59,6 +64,8 @@ package struct KeyTuple: WireMessage {
     case 102: failure = try reader.message(FailureMessage.self).failure
     case 103: version.generation = try reader.uint64()
     case 104: version.stamp = try reader.fixed64()
+    case 105: replaced.generation = try reader.uint64()
+    case 106: replaced.stamp = try reader.fixed64()
     default: try reader.skip()
     }
   }
@@ -118,7 +125,8 @@ package struct KeyRequest: WireMessage {
 
 /// The answer to a `KeyRequest`; also the body of `push` and `watchEvent` frames.
 ///
-/// Pushes are numbered from 1 after each hello. Their tuples always hold a record, of a deleted key
+/// Pushes are numbered from 1 after each hello; one without tuples only asks for an acknowledgement.
+/// Their tuples always hold a record, of a deleted key
 /// its tombstone. A heartbeat with a number repeats the last one: where the stream stands. A
 /// subscribed cache acknowledges with `streamAcknowledged`; after a gap it fetches again what it holds.
 package struct KeyResponse: WireMessage {

@@ -156,6 +156,8 @@ package struct Released: WireMessage {
     package var invocation = InvocationID.none
     package var attempt: UInt32 = 0
     package var failure: Failure?
+    /// `SessionToken` bytes: the versions that the call's writes have at their owners.
+    package var session: Bytes = []
 
     package init() {}
 
@@ -163,6 +165,7 @@ package struct Released: WireMessage {
       writer.field(1, invocation.wireBytes)
       writer.field(2, attempt)
       if let failure { writer.message(3, FailureMessage(failure)) }
+      writer.field(4, session)
     }
 
     package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
@@ -170,6 +173,7 @@ package struct Released: WireMessage {
       case 1: invocation = try InvocationID(wireBytes: reader.bytesField(), field: 1)
       case 2: attempt = try reader.uint32()
       case 3: failure = try reader.message(FailureMessage.self).failure
+      case 4: session = try reader.bytesField()
       default: try reader.skip()
       }
     }

@@ -16,6 +16,7 @@ extension KeyTuple: Mirrored {
     tuple.counterDelta = random.signed()
     tuple.failure = random.maybeFailure()
     tuple.version = random.version()
+    tuple.replaced = random.version()
     return tuple
   }
 
@@ -33,6 +34,8 @@ extension KeyTuple: Mirrored {
       failure.mirrored { mirror.failure = $0 }
       mirror.versionGeneration = version.generation
       mirror.versionStamp = version.stamp
+      mirror.replacedGeneration = replaced.generation
+      mirror.replacedStamp = replaced.stamp
     }
   }
 }

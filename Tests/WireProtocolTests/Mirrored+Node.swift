@@ -99,6 +99,7 @@ extension Released.Entry: Mirrored {
     entry.invocation = random.id()
     entry.attempt = random.small()
     entry.failure = random.maybeFailure()
+    entry.session = random.bytes()
     return entry
   }
 
@@ -107,6 +108,7 @@ extension Released.Entry: Mirrored {
       mirror.invocation = invocation.data
       mirror.attempt = attempt
       failure.mirrored { mirror.failure = $0 }
+      mirror.session = Data(session)
     }
   }
 }

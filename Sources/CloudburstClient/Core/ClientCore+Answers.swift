@@ -102,10 +102,20 @@ extension ClientCore {
         session.record(tuple.key, tuple.version, isVolatile: isVolatile(level))
       case .read:
         guard let record = try? Record(tuple.record) else { continue }
+        takeFuture(tuple.key, record)
         session.record(tuple.key, record.version, isVolatile: isVolatile(nil))
       }
     }
     finish(ticket, .keys(response), into: &effects)
+  }
+
+  /// The stored result of a submitted call carries what the call wrote and read.
+  mutating func takeFuture(_ key: Key, _ record: Record) {
+    guard key.bytes.starts(with: ReservedKeys.futurePrefix.utf8),
+      let result = try? CallResult.decode(record.payload),
+      let token = try? SessionToken.decode(result.session)
+    else { return }
+    session.merge(token, isVolatile: isVolatile(nil))
   }
 
   /// Whether a restart of the shard may lose what was written or read at this level.

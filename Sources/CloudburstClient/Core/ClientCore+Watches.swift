@@ -78,6 +78,7 @@ extension ClientCore {
     if watches[ticket] != nil {
       notice(record, stored: stored, of: ticket, over: lane, into: &effects)
     } else if let record {
+      if let key = event.tuples.first?.key { takeFuture(key, record) }
       abandon(ticket, into: &effects)
       finish(ticket, .present(record), into: &effects)
     }

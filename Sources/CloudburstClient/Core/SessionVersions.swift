@@ -8,8 +8,8 @@ package import WireProtocol
 package struct SessionVersions: Sendable {
   private struct Entry {
     var version: Version
-    /// Lost with its shard's memory, so not asked for after a restart.
-    var isVolatile: Bool
+    /// The latest that a restart of its shard does not lose.
+    var durable: Version
     var lastUse: UInt64
   }
 
@@ -38,7 +38,8 @@ package struct SessionVersions: Sendable {
     useCount += 1
     // The key may be a slice of a large frame: keep the key alone.
     let owned = known == nil ? Key(trusted: Bytes(Array(key.bytes))) : key
-    entries[owned] = Entry(version: version, isVolatile: isVolatile, lastUse: useCount)
+    let durable = isVolatile ? known?.durable ?? .none : version
+    entries[owned] = Entry(version: version, durable: durable, lastUse: useCount)
     uses.append((owned, useCount))
     recentToken = nil
     if entries.count > keysMax { dropOldest() }
@@ -52,7 +53,10 @@ package struct SessionVersions: Sendable {
   /// Forgets what a restarted shard may have lost: to ask for it would end in `KEY_NOT_FOUND`
   /// although the key has an older, durable state.
   package mutating func forgetVolatile(where isLost: (Key) -> Bool) {
-    entries = entries.filter { !($0.value.isVolatile && isLost($0.key)) }
+    for (key, entry) in entries where entry.version != entry.durable && isLost(key) {
+      entries[key]?.version = entry.durable
+    }
+    entries = entries.filter { $0.value.version != .none }
     compact()
     recentToken = nil
   }

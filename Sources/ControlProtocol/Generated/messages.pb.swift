@@ -43,6 +43,9 @@ package nonisolated enum Cloudburst_WriteLevel: SwiftProtobuf.Enum, Swift.CaseIt
   case accepted // = 1
   case replicated // = 2
   case durable // = 3
+
+  /// below accepted: in the cache of the node where the call ran
+  case cached // = 4
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -55,6 +58,7 @@ package nonisolated enum Cloudburst_WriteLevel: SwiftProtobuf.Enum, Swift.CaseIt
     case 1: self = .accepted
     case 2: self = .replicated
     case 3: self = .durable
+    case 4: self = .cached
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -65,6 +69,7 @@ package nonisolated enum Cloudburst_WriteLevel: SwiftProtobuf.Enum, Swift.CaseIt
     case .accepted: return 1
     case .replicated: return 2
     case .durable: return 3
+    case .cached: return 4
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -75,6 +80,7 @@ package nonisolated enum Cloudburst_WriteLevel: SwiftProtobuf.Enum, Swift.CaseIt
     .accepted,
     .replicated,
     .durable,
+    .cached,
   ]
 
 }
@@ -394,6 +400,17 @@ package nonisolated struct Cloudburst_KeyTuple: @unchecked Sendable {
   package var versionStamp: UInt64 {
     get {_storage._versionStamp}
     set {_uniqueStorage()._versionStamp = newValue}
+  }
+
+  /// answer to a cache's PUT: the version before it
+  package var replacedGeneration: UInt64 {
+    get {_storage._replacedGeneration}
+    set {_uniqueStorage()._replacedGeneration = newValue}
+  }
+
+  package var replacedStamp: UInt64 {
+    get {_storage._replacedStamp}
+    set {_uniqueStorage()._replacedStamp = newValue}
   }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -849,6 +866,9 @@ package nonisolated struct Cloudburst_Released: Sendable {
     /// Clears the value of `failure`. Subsequent reads from it will return its default value.
     package mutating func clearFailure() {self._failure = nil}
 
+    /// SessionToken: what the call's writes became at their owners
+    package var session: Data = Data()
+
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
     package init() {}
@@ -1091,7 +1111,7 @@ package nonisolated struct Cloudburst_DAGRecord: Sendable {
 fileprivate nonisolated let _protobuf_package = "cloudburst"
 
 nonisolated extension Cloudburst_WriteLevel: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0WRITE_LEVEL_DEFAULT\0\u{1}WRITE_LEVEL_ACCEPTED\0\u{1}WRITE_LEVEL_REPLICATED\0\u{1}WRITE_LEVEL_DURABLE\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0WRITE_LEVEL_DEFAULT\0\u{1}WRITE_LEVEL_ACCEPTED\0\u{1}WRITE_LEVEL_REPLICATED\0\u{1}WRITE_LEVEL_DURABLE\0\u{1}WRITE_LEVEL_CACHED\0")
 }
 
 nonisolated extension Cloudburst_PeerRole: SwiftProtobuf._ProtoNameProviding {
@@ -1308,7 +1328,7 @@ nonisolated extension Cloudburst_Welcome: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension Cloudburst_KeyTuple: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".KeyTuple"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{3}lattice_type\0\u{3}anna_error\0\u{1}payload\0\u{3}address_cache_size\0\u{1}invalidate\0\u{2}^\u{1}record\0\u{3}counter_delta\0\u{1}failure\0\u{3}version_generation\0\u{3}version_stamp\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{3}lattice_type\0\u{3}anna_error\0\u{1}payload\0\u{3}address_cache_size\0\u{1}invalidate\0\u{2}^\u{1}record\0\u{3}counter_delta\0\u{1}failure\0\u{3}version_generation\0\u{3}version_stamp\0\u{3}replaced_generation\0\u{3}replaced_stamp\0")
 
   fileprivate class _StorageClass {
     var _key: Data = Data()
@@ -1322,6 +1342,8 @@ nonisolated extension Cloudburst_KeyTuple: SwiftProtobuf.Message, SwiftProtobuf.
     var _failure: Cloudburst_FailureMessage? = nil
     var _versionGeneration: UInt64 = 0
     var _versionStamp: UInt64 = 0
+    var _replacedGeneration: UInt64 = 0
+    var _replacedStamp: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1343,6 +1365,8 @@ nonisolated extension Cloudburst_KeyTuple: SwiftProtobuf.Message, SwiftProtobuf.
       _failure = source._failure
       _versionGeneration = source._versionGeneration
       _versionStamp = source._versionStamp
+      _replacedGeneration = source._replacedGeneration
+      _replacedStamp = source._replacedStamp
     }
   }
 
@@ -1372,6 +1396,8 @@ nonisolated extension Cloudburst_KeyTuple: SwiftProtobuf.Message, SwiftProtobuf.
         case 102: try { try decoder.decodeSingularMessageField(value: &_storage._failure) }()
         case 103: try { try decoder.decodeSingularUInt64Field(value: &_storage._versionGeneration) }()
         case 104: try { try decoder.decodeSingularFixed64Field(value: &_storage._versionStamp) }()
+        case 105: try { try decoder.decodeSingularUInt64Field(value: &_storage._replacedGeneration) }()
+        case 106: try { try decoder.decodeSingularFixed64Field(value: &_storage._replacedStamp) }()
         default: break
         }
       }
@@ -1417,6 +1443,12 @@ nonisolated extension Cloudburst_KeyTuple: SwiftProtobuf.Message, SwiftProtobuf.
       if _storage._versionStamp != 0 {
         try visitor.visitSingularFixed64Field(value: _storage._versionStamp, fieldNumber: 104)
       }
+      if _storage._replacedGeneration != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._replacedGeneration, fieldNumber: 105)
+      }
+      if _storage._replacedStamp != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._replacedStamp, fieldNumber: 106)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1437,6 +1469,8 @@ nonisolated extension Cloudburst_KeyTuple: SwiftProtobuf.Message, SwiftProtobuf.
         if _storage._failure != rhs_storage._failure {return false}
         if _storage._versionGeneration != rhs_storage._versionGeneration {return false}
         if _storage._versionStamp != rhs_storage._versionStamp {return false}
+        if _storage._replacedGeneration != rhs_storage._replacedGeneration {return false}
+        if _storage._replacedStamp != rhs_storage._replacedStamp {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -2316,7 +2350,7 @@ nonisolated extension Cloudburst_Released: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Cloudburst_Released.Entry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = Cloudburst_Released.protoMessageName + ".Entry"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}invocation\0\u{1}attempt\0\u{1}failure\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}invocation\0\u{1}attempt\0\u{1}failure\0\u{1}session\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2327,6 +2361,7 @@ nonisolated extension Cloudburst_Released.Entry: SwiftProtobuf.Message, SwiftPro
       case 1: try { try decoder.decodeSingularBytesField(value: &self.invocation) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.attempt) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._failure) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.session) }()
       default: break
       }
     }
@@ -2346,6 +2381,9 @@ nonisolated extension Cloudburst_Released.Entry: SwiftProtobuf.Message, SwiftPro
     try { if let v = self._failure {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     } }()
+    if !self.session.isEmpty {
+      try visitor.visitSingularBytesField(value: self.session, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2353,6 +2391,7 @@ nonisolated extension Cloudburst_Released.Entry: SwiftProtobuf.Message, SwiftPro
     if lhs.invocation != rhs.invocation {return false}
     if lhs.attempt != rhs.attempt {return false}
     if lhs._failure != rhs._failure {return false}
+    if lhs.session != rhs.session {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

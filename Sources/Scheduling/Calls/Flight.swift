@@ -66,7 +66,7 @@ struct Flight {
   /// What the call ends with whatever its executor still says.
   var verdict: Failure?
   /// The release that came before its result.
-  var earlyRelease: Release?
+  var earlyRelease: Released.Entry?
   /// The executor died after sending the result: its release may have died with it.
   var releaseIsDoubtful = false
   /// Why that executor died.
@@ -75,10 +75,6 @@ struct Flight {
   var held: CallResult?
   /// The request to the store this flight waits for.
   var storeNumber: UInt64?
-
-  struct Release {
-    let failure: Failure?
-  }
 
   /// Whose share of the flights this is; a submitted call is nobody's.
   fileprivate var waitingClient: Incarnation? { isSubmitted ? nil : client }

@@ -26,7 +26,7 @@ extension Scheduler {
         flights[index].stage = .parked
         return
       }
-      return settle(index, result.released(release.failure), at: now, into: &effects)
+      return settle(index, result.released(release), at: now, into: &effects)
     }
     settle(index, result, at: now, into: &effects)
   }
@@ -40,10 +40,10 @@ extension Scheduler {
         entry.attempt == UInt32(flights[index].attempt)
       else { continue }
       switch flights[index].stage {
-      case .running: flights[index].earlyRelease = Flight.Release(failure: entry.failure)
+      case .running: flights[index].earlyRelease = entry
       case .parked:
         guard let result = flights[index].held else { continue }
-        settle(index, result.released(entry.failure), at: now, into: &effects)
+        settle(index, result.released(entry), at: now, into: &effects)
       default: continue
       }
     }
@@ -133,15 +133,27 @@ extension Scheduler {
 }
 
 extension CallResult {
-  /// Once its release has come; a refused write fails the call, whose value then says nothing.
-  fileprivate func released(_ failure: Failure?) -> CallResult {
+  /// Once its release has come, with the versions of what it wrote; a refused write fails the call,
+  /// whose value then says nothing.
+  fileprivate func released(_ release: Released.Entry) -> CallResult {
     var result = self
     result.awaitsRelease = false
-    guard let failure else { return result }
+    result.addToSession(release.session)
+    guard let failure = release.failure else { return result }
     result.failure = result.failure ?? failure
     result.value = []
     result.reference = []
     return result
+  }
+
+  private mutating func addToSession(_ bytes: Bytes) {
+    guard !bytes.isEmpty, let written = try? SessionToken.decode(bytes) else { return }
+    guard !session.isEmpty, var token = try? SessionToken.decode(session) else {
+      session = bytes
+      return
+    }
+    token.merge(written)
+    session = token.encoded()
   }
 }
 

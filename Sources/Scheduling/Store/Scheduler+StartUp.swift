@@ -71,14 +71,20 @@ extension Scheduler {
 
   private mutating func readNextRecords(at now: Moment, into effects: inout [Effect]) {
     guard !startUp.keys.isEmpty else {
-      startUp.step = .listingIntents
-      send(
-        .list(ReservedKeys.intentPrefix, cursor: 0), for: .startUp, at: now, into: &effects)
-      return
+      return listIntents(at: now, into: &effects)
     }
     let page = Array(startUp.keys.prefix(limits.storePageSize))
     startUp.keys.removeFirst(page.count)
     send(.get(page), for: .startUp, at: now, into: &effects)
+  }
+
+  /// From the first page on. Again after a reconnection: a cursor means nothing to another life of the
+  /// store, and an intent that it passed over would never run.
+  mutating func listIntents(at now: Moment, into effects: inout [Effect]) {
+    startUp.step = .listingIntents
+    startUp.intents = []
+    stores.removeAll(for: .startUp)
+    send(.list(ReservedKeys.intentPrefix, cursor: 0), for: .startUp, at: now, into: &effects)
   }
 
   /// A name without a record was unregistered: the index only grows.

@@ -25,6 +25,7 @@ extension Scheduler {
     if startUp.step == .waitingForStore {
       loadIndex(at: now, into: &effects)
     } else {
+      if startUp.step == .listingIntents { listIntents(at: now, into: &effects) }
       // What was under way on the old connection may be lost.
       for (number, request) in stores.all() {
         effects.append(.store(request, number: number))

@@ -73,9 +73,7 @@ extension CallResult {
   fileprivate mutating func addToSession(_ key: Key, _ version: Version) {
     guard version != .none else { return }
     var token = (try? SessionToken.decode(session)) ?? SessionToken()
-    token.entries.removeAll { $0.key == key }
-    token.entries.append(SessionToken.Entry(key: key, version: version))
-    if token.entries.count > Limits.sessionEntriesMax { token.entries.removeFirst() }
+    token.note(key, version)
     session = token.encoded()
   }
 }

@@ -57,6 +57,11 @@ struct StoreRequests {
     pending.removeValue(forKey: number)
   }
 
+  /// Nobody waits for answers of this purpose any more.
+  mutating func removeAll(for purpose: Purpose) {
+    for (number, entry) in pending where entry.purpose == purpose { pending[number] = nil }
+  }
+
   /// Puts back what was answered with a failure that passes; it is sent again at that time.
   mutating func putBack(_ entry: Pending, number: UInt64, resendAt: UInt64) {
     pending[number] = entry

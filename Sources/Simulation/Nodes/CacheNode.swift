@@ -42,7 +42,7 @@ final class CacheNode: Node {
   override func begin() {
     memory = SharedMemory()
     core = NodeCache(
-      incarnation: incarnation, defaultLevel: world.profile.hasLog ? .durable : .accepted,
+      incarnation: world.planted == .reuseActors ? Incarnation(1) : incarnation, defaultLevel: world.profile.hasLog ? .durable : .accepted,
       limits: limits)
     storageLink = dial(storage, as: .cache, named: "cache/\(node)#\(incarnation)")
     schedulerLink = dial(scheduler, as: .cache, named: "cache/\(node)#\(incarnation)")
@@ -57,7 +57,10 @@ final class CacheNode: Node {
   override func greeted(by link: Link) -> Welcome? { Welcome() }
 
   override func connected(_ link: Link, _ welcome: Welcome) {
-    if link === storageLink { return step(.ownerConnected(clock: welcome.clock)) }
+    if link === storageLink {
+      let clock = world.planted == .stampByOwnClock ? 0 : welcome.clock
+      return step(.ownerConnected(clock: clock))
+    }
     // Told again: the scheduler knows which of them it has had.
     sendReleases(releases)
   }
@@ -77,18 +80,23 @@ final class CacheNode: Node {
       guard let fetch = try? CacheFetch.decode(frame.body) else { return malformed(frame) }
       step(.fetch(fetch, number: number, from: link.peer))
     case .cacheWrites:
-      guard let writes = try? CacheWrites.decode(frame.body) else { return malformed(frame) }
+      guard var writes = try? CacheWrites.decode(frame.body) else { return malformed(frame) }
+      if world.planted == .stampByOwnClock { writes.clock = 0 }
       step(.writes(writes, number: number, from: link.peer))
       if world.planted == .applyTwice, !writes.writes.isEmpty { applyAgain(writes, link.peer) }
+      if world.planted == .releaseBeforeAcknowledgement, writes.isFinal { releaseEarly(writes) }
     case .keyResponse:
-      guard let response = try? KeyResponse.decode(frame.body) else { return malformed(frame) }
+      guard var response = try? KeyResponse.decode(frame.body) else { return malformed(frame) }
+      if world.planted == .stampByOwnClock { response.clock = 0 }
       step(.response(response, number: number))
     case .refusal:
       guard let refusal = try? FailureMessage.decode(frame.body) else { return malformed(frame) }
       step(.refused(refusal.failure, number: number))
     case .push:
-      guard let push = try? KeyResponse.decode(frame.body) else { return malformed(frame) }
+      guard var push = try? KeyResponse.decode(frame.body) else { return malformed(frame) }
       if world.planted == .dropPushes { return }
+      if world.planted == .losePushesSilently, number.isMultiple(of: 3) { push.tuples = [] }
+      if world.planted == .stampByOwnClock { push.clock = 0 }
       step(.push(push, number: number))
     case .heartbeat:
       if world.planted == .dropPushes { return }
@@ -106,6 +114,13 @@ final class CacheNode: Node {
     again.isFinal = false
     renumbered += 1
     step(.writes(again, number: renumbered, from: PeerID("again")))
+  }
+
+  private func releaseEarly(_ writes: CacheWrites) {
+    var entry = Released.Entry()
+    entry.invocation = writes.invocation
+    entry.attempt = writes.attempt
+    release(entry, to: writes.scheduler)
   }
 
   override var nextDeadline: UInt64? { tickAt }
@@ -171,7 +186,8 @@ final class CacheNode: Node {
       let frame = Empty().framed(.streamAcknowledged, number: number)
       if let storageLink { send(frame, over: storageLink) }
     case .release(let entry, let scheduler): release(entry, to: scheduler)
-    case .publish(let sequence): memory.acknowledged = sequence
+    case .publish(let sequence):
+      memory.acknowledged = world.planted == .publishAtOnce ? .max : sequence
     case .needsRoom: return .references([])
     case .startTimer(let pause):
       let at = now + pause.wholeNanoseconds
@@ -200,6 +216,8 @@ final class CacheNode: Node {
   private func release(_ entry: Released.Entry, to scheduler: Incarnation) {
     // A scheduler of an earlier life has no use for it.
     guard scheduler == self.scheduler.incarnation else { return }
+    var entry = entry
+    if world.planted == .forgetWrittenVersions { entry.session = [] }
     releases.append(entry)
     if releases.count > Self.releasesKeptMax { releases.removeFirst() }
     sendReleases([entry])

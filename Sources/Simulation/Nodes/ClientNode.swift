@@ -23,6 +23,8 @@ final class ClientNode: Node {
   private var lastNumber: UInt64 = 0
   private var chance: SplitMix64
   private var session = SimulatedSession()
+  /// `History.moment` when it last heard of a restart of the store.
+  private var restartedAt = 0
   /// Watches by their number, and the futures they wait for.
   private var futures: [UInt64: PendingFuture] = [:]
   /// Futures that were seen, by key: their bytes may not change.
@@ -30,6 +32,8 @@ final class ClientNode: Node {
   private(set) var acknowledgedCount = 0
   private(set) var failedCount = 0
   private var isIdle = true
+  /// Reads, through a function that may run elsewhere, what the last one wrote.
+  private var readBack: Operation?
 
   init(
     _ number: Int, in network: Network, storage: Node, scheduler: Node?, history: History,
@@ -62,9 +66,11 @@ final class ClientNode: Node {
   private func beginNext() {
     if scheduler != nil, chance.oneIn(40) { burst() }
     lastNumber += 1
-    let operation = Operation.drawn(
+    let drawn = Operation.drawn(
       by: number, counting: lastNumber, hasCompute: scheduler != nil, using: &chance,
       profile: world.profile)
+    let operation = readBack ?? drawn
+    readBack = nil
     isIdle = false
     guard begin(operation, as: lastNumber, isBurst: false) else {
       return goOn(after: .milliseconds(20))
@@ -84,7 +90,8 @@ final class ClientNode: Node {
   private func begin(_ operation: Operation, as number: UInt64, isBurst: Bool) -> Bool {
     let link = operation.function == nil ? storageLink : schedulerLink
     guard let link, link.isWelcome else { return false }
-    var pending = PendingRequest(operation, over: link, history: history, isBurst: isBurst)
+    var pending = PendingRequest(
+      operation, of: self.number, over: link, history: history, isBurst: isBurst)
     let frame: [UInt8]
     if operation.function == nil {
       frame = keyRequest(for: operation).framed(.keyRequest, number: number)
@@ -142,7 +149,7 @@ final class ClientNode: Node {
 
   override func connected(_ link: Link, _ welcome: Welcome) {
     guard link === storageLink else { return }
-    session.storageIs(welcome.incarnation)
+    if session.storageIs(welcome.incarnation) { restartedAt = history.moment }
     for number in futures.keys.sorted() { watch(number) }
   }
 
@@ -180,13 +187,13 @@ final class ClientNode: Node {
     guard let tuple, failure == nil || isAbsent else {
       return finish(number, because: failure?.description ?? "")
     }
-    if let fault = session.take(tuple) {
+    if let fault = session.take(tuple, at: level(of: pending.operation)) {
       world.violate(.session, "\(name): \(fault)")
     }
     switch pending.operation.kind {
     case .read(let key):
       let finding = isAbsent ? .absent : (try? Record(tuple.record)).flatMap(Finding.init)
-      check(finding, of: key, pending, isFresh: true)
+      check(finding, of: key, pending)
     default: acknowledge(pending)
     }
     finish(number, because: nil)
@@ -209,7 +216,7 @@ final class ClientNode: Node {
     if pending.operation.isSubmitted {
       accepted.append(result.invocation)
       futures[number] = PendingFuture(
-        invocation: result.invocation, operation: pending.operation,
+        invocation: result.invocation, operation: pending.operation, client: self.number,
         storageLife: pending.storageLife)
       watch(number)
     } else {
@@ -219,34 +226,46 @@ final class ClientNode: Node {
   }
 
   private func ended(_ operation: Operation, with result: CallResult, _ pending: PendingRequest) {
-    session.take(result)
+    session.take(result, at: level(of: operation))
     if case .read(let key) = operation.kind {
-      check(Finding(text: result.value), of: key, pending, isFresh: readsThroughFunctionsAreFresh)
+      check(Finding(text: result.value), of: key, pending)
     } else {
       acknowledge(pending)
+      if !pending.isBurst, chance.oneIn(2) {
+        readBack = operation.key.map { Operation(kind: .read($0), function: "get") }
+      }
     }
   }
 
-  /// Versions of what a call wrote do not travel back yet, so a cache on another node may be behind.
-  private var readsThroughFunctionsAreFresh: Bool { world.profile.nodes == 1 }
-
-  private func check(
-    _ finding: Finding?, of key: Key, _ pending: PendingRequest, isFresh: Bool
-  ) {
+  private func check(_ finding: Finding?, of key: Key, _ pending: PendingRequest) {
     guard let finding else {
       return world.violate(.inventedValue, "\(name): \(key) cannot be read")
     }
-    // Others' counters and sets reach a cache with the next push.
-    let isOwn = key.bytes.first == UInt8(ascii: "o")
-    let isFresh = isFresh && (isOwn || pending.operation.function == nil)
-    if let fault = history.fault(in: finding, of: key, isFresh: isFresh, mark: pending.mark) {
+    if let fault = history.fault(in: finding, of: key, by: reader(pending)) {
       world.violate(fault.oracle, "\(name): \(fault.text)")
+    }
+    // The barrier: what a client was given is not lost with a node. Level `cached` has none.
+    if case .value(let value) = finding, pending.operation.level != .cached {
+      history.observe(value, of: key, by: self.number)
     }
   }
 
+  /// Who reads from the store itself sees what everybody was acknowledged; through a function, what its
+  /// session knows, and the rest with the next push.
+  private func reader(_ pending: PendingRequest) -> History.Reader {
+    var reader = History.Reader(moment: pending.moment)
+    guard pending.operation.function != nil else { return reader }
+    reader.client = self.number
+    reader.restartedAt = restartedAt
+    return reader
+  }
+
+  private var standardLevel: WriteLevel { world.profile.hasLog ? .durable : .accepted }
+
+  private func level(of operation: Operation) -> WriteLevel { operation.level ?? standardLevel }
+
   private func acknowledge(_ pending: PendingRequest) {
-    let standard: WriteLevel = world.profile.hasLog ? .durable : .accepted
-    pending.acknowledge(in: history, at: standard)
+    pending.acknowledge(in: history, at: standardLevel)
   }
 
   private func finish(_ number: UInt64, because reason: String?) {
@@ -293,7 +312,8 @@ final class ClientNode: Node {
     else {
       return world.violate(.everyCallEnds, "\(name): the future of \(number) cannot be read")
     }
+    session.take(result, at: level(of: future.operation))
     guard result.failure == nil else { return }
-    future.ended(in: history, at: world.profile.hasLog ? .durable : .accepted)
+    future.ended(in: history, at: standardLevel)
   }
 }

@@ -27,6 +27,9 @@ final class ExecutorNode: Node {
   /// What arrived while the thread was busy with a body.
   private var inbox: [() -> Void] = []
   private var isThreadBusy = false
+  /// Whose dispatches are here, by their calls.
+  private var owners: [InvocationID: Incarnation] = [:]
+  private var run: History.Run?
   private var acknowledged: UInt64 { cache.memory.acknowledged }
 
   init(
@@ -52,7 +55,7 @@ final class ExecutorNode: Node {
 
   override func end() {
     core = nil
-    body = nil
+    endAttempt()
     inbox = []
   }
 
@@ -89,8 +92,15 @@ final class ExecutorNode: Node {
     let number = frame.header.number
     switch frame.header.kind {
     case .dispatch:
-      guard let dispatch = try? Dispatch.decode(frame.body) else { return malformed(frame) }
-      if let header = try? CallHeader(dispatch.header) { schedulers[number] = header.scheduler }
+      guard var dispatch = try? Dispatch.decode(frame.body),
+        var header = try? CallHeader(dispatch.header)
+      else { return malformed(frame) }
+      schedulers[number] = header.scheduler
+      owners[header.invocation] = header.scheduler
+      if world.planted == .ignoreMinimumVersions {
+        header.session = []
+        dispatch.header = header.encoded()
+      }
       feed(.dispatched(dispatch, number: number))
     case .cancel:
       guard let cancel = try? CancelCall.decode(frame.body) else { return malformed(frame) }
@@ -202,9 +212,25 @@ final class ExecutorNode: Node {
       of: run.function, arguments, attempt: run.attempt, using: &world.nodeChance)
     let started = SimulatedBody(steps: steps)
     body = started
+    begin(run.invocation)
     later(1) { [self] in
       if body === started { goOn(started) }
     }
+  }
+
+  private func begin(_ invocation: InvocationID) {
+    let begun = History.Run(
+      invocation: invocation, scheduler: owners[invocation] ?? Incarnation(0))
+    run = begun
+    if let other = history.start(begun, in: name) {
+      world.violate(.oneAttempt, "\(invocation) runs in \(name) and in \(other)")
+    }
+  }
+
+  private func endAttempt() {
+    body = nil
+    if let run { history.end(run, in: name) }
+    run = nil
   }
 
   /// Performs the body's steps until it waits, is busy, or ends.
@@ -250,7 +276,7 @@ final class ExecutorNode: Node {
   }
 
   private func finish(_ outcome: StageOutcome) {
-    body = nil
+    endAttempt()
     feed(.stageEnded(outcome))
   }
 }

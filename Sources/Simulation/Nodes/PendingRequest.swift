@@ -4,12 +4,13 @@ import WireProtocol
 /// What a client waits for.
 struct PendingRequest {
   let operation: Operation
+  let client: Int
   let link: Link
   /// The connection it went over, and how many frames that had lost: if both stay, an answer is due.
   let epoch: Int
   let lostFrames: Int
-  /// `History.mark` of the key when it began.
-  let mark: Int
+  /// `History.moment` when it began.
+  let moment: Int
   /// `History.storageLife` when it began: the write may be as old as that.
   let storageLife: Int
   let isBurst: Bool
@@ -18,10 +19,13 @@ struct PendingRequest {
   var deadline: UInt64 = 0
   private var ticket: History.Ticket?
 
-  init(_ operation: Operation, over link: Link, history: History, isBurst: Bool) {
+  init(
+    _ operation: Operation, of client: Int, over link: Link, history: History, isBurst: Bool
+  ) {
     self.operation = operation
+    self.client = client
     self.link = link
-    mark = operation.key.map(history.mark) ?? 0
+    moment = history.moment
     storageLife = history.storageLife
     self.isBurst = isBurst
     epoch = link.epoch
@@ -39,13 +43,16 @@ struct PendingRequest {
     }
   }
 
+  /// What is acknowledged at level `cached` may be lost: it promises nothing.
   func acknowledge(in history: History, at standard: WriteLevel) {
+    guard operation.level != .cached else { return }
     let level = History.Level(level: operation.level ?? standard, storageLife: storageLife)
     switch operation.kind {
     case .write:
-      if let ticket { history.acknowledge(ticket, at: level) }
-    case .add(let key, let delta): history.acknowledge(delta, on: key, at: level)
-    case .insert(let key, let element): history.acknowledge(element, in: key, at: level)
+      if let ticket { history.acknowledge(ticket, at: level, to: client) }
+    case .add(let key, let delta): history.acknowledge(delta, on: key, at: level, to: client)
+    case .insert(let key, let element):
+      history.acknowledge(element, in: key, at: level, to: client)
     case .read, .run: break
     }
   }
@@ -55,62 +62,19 @@ struct PendingRequest {
 struct PendingFuture {
   let invocation: InvocationID
   let operation: Operation
+  let client: Int
   let storageLife: Int
 
   /// Its register's writes stay unacknowledged for the oracle: later writes of the same client do not
   /// wait for it.
   func ended(in history: History, at standard: WriteLevel) {
+    guard operation.level != .cached else { return }
     let level = History.Level(level: operation.level ?? standard, storageLife: storageLife)
     switch operation.kind {
-    case .add(let key, let delta): history.acknowledge(delta, on: key, at: level)
-    case .insert(let key, let element): history.acknowledge(element, in: key, at: level)
+    case .add(let key, let delta): history.acknowledge(delta, on: key, at: level, to: client)
+    case .insert(let key, let element):
+      history.acknowledge(element, in: key, at: level, to: client)
     default: break
     }
-  }
-}
-
-/// The versions that a client has seen, and what it sends along with a call.
-struct SimulatedSession {
-  private var versions: [Key: Version] = [:]
-  /// Of the store's own answers alone: a cache may know a version that the store has lost.
-  private var seenInStore: [Key: Version] = [:]
-  private var storage: Incarnation?
-
-  /// A shard that lost its memory may have lost what was seen in it.
-  mutating func storageIs(_ incarnation: Incarnation) {
-    if let storage, storage != incarnation {
-      versions = [:]
-      seenInStore = [:]
-    }
-    storage = incarnation
-  }
-
-  /// - Returns: what is wrong with the version of an answer; nil when it is as late as any before.
-  mutating func take(_ tuple: KeyTuple) -> String? {
-    let seen = seenInStore[tuple.key] ?? .none
-    guard tuple.version != .none else {
-      // Absent and never deleted: then nothing can have been seen.
-      return seen == .none ? nil : "\(tuple.key) has no version after \(seen)"
-    }
-    seenInStore[tuple.key] = max(seen, tuple.version)
-    versions[tuple.key] = max(versions[tuple.key] ?? .none, tuple.version)
-    return tuple.version < seen ? "\(tuple.key) is at \(tuple.version) after \(seen)" : nil
-  }
-
-  mutating func take(_ result: CallResult) {
-    guard let token = try? SessionToken.decode(result.session) else { return }
-    for entry in token.entries {
-      versions[entry.key] = max(versions[entry.key] ?? .none, entry.version)
-    }
-  }
-
-  /// `SessionToken` bytes, keys in order.
-  var token: Bytes {
-    guard !versions.isEmpty else { return [] }
-    var token = SessionToken()
-    for (key, version) in versions.sorted(by: { $0.key < $1.key }) {
-      token.entries.append(.init(key: key, version: version))
-    }
-    return token.encoded()
   }
 }

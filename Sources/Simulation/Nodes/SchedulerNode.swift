@@ -14,6 +14,8 @@ final class SchedulerNode: Node {
   private let limits: SchedulerLimits
   /// For a planted bug: calls whose executor was lost.
   private var lostCalls = 0
+  /// For another: dispatches without a result.
+  private var unanswered: Set<UInt64> = []
 
   init(in network: Network, storage: Node, clockError: Int64) {
     self.storage = storage
@@ -112,6 +114,7 @@ final class SchedulerNode: Node {
       guard let result = try? CallResult.decode(frame.body),
         let id = ExecutorID(link.hello.name)
       else { return malformed(frame) }
+      unanswered.remove(number)
       step(.result(result, number: number, from: id))
     case .refusal:
       guard let refusal = try? FailureMessage.decode(frame.body),
@@ -183,6 +186,7 @@ final class SchedulerNode: Node {
       guard let peer = executors[id], send(frame, to: peer) else {
         return later(0) { [self] in step(.unreachable(id, number: number)) }
       }
+      if world.planted == .retryRunningAttempt { suspect(id, running: number) }
     case .cancel(let invocation, let id):
       var cancel = CancelCall()
       cancel.invocation = invocation
@@ -204,6 +208,15 @@ final class SchedulerNode: Node {
       if let storageLink { send(request.framed(.keyRequest, number: number), over: storageLink) }
     case .probe, .answerRegistry, .ready, .drained: break
     case .warn(let text): world.note("scheduler warns: \(text)")
+    }
+  }
+
+  /// For a planted bug: a slow executor is taken for a dead one.
+  private func suspect(_ id: ExecutorID, running number: UInt64) {
+    unanswered.insert(number)
+    later(.milliseconds(20)) { [self] in
+      guard unanswered.contains(number) else { return }
+      step(.executorLost(id, cause: Failure(.executorLost, "it does not answer")))
     }
   }
 

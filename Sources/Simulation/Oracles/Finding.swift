@@ -49,20 +49,16 @@ enum Finding {
 }
 
 extension History {
-  /// - Parameters:
-  ///   - isFresh: whether the read had to see what was acknowledged before it began.
-  ///   - mark: `mark(of:)` when it began.
   func fault(
-    in finding: Finding, of key: Key, isFresh: Bool, mark: Int
+    in finding: Finding, of key: Key, by reader: Reader
   ) -> (oracle: Violation.Oracle, text: String)? {
-    let mark = isFresh ? mark : 0
     switch (finding, key.bytes.first) {
-    case (.absent, UInt8(ascii: "c")): return fault(inCounter: 0, of: key, mark: mark)
-    case (.absent, UInt8(ascii: "s")): return fault(inSet: [], of: key, mark: mark)
-    case (.absent, _): return fault(in: nil, of: key, isFresh: isFresh)
-    case (.value(let value), _): return fault(in: value, of: key, isFresh: isFresh)
-    case (.counter(let value), _): return fault(inCounter: value, of: key, mark: mark)
-    case (.set(let elements), _): return fault(inSet: elements, of: key, mark: mark)
+    case (.absent, UInt8(ascii: "c")): fault(inCounter: 0, of: key, by: reader)
+    case (.absent, UInt8(ascii: "s")): fault(inSet: [], of: key, by: reader)
+    case (.absent, _): fault(in: nil, of: key, by: reader)
+    case (.value(let value), _): fault(in: value, of: key, by: reader)
+    case (.counter(let value), _): fault(inCounter: value, of: key, by: reader)
+    case (.set(let elements), _): fault(inSet: elements, of: key, by: reader)
     }
   }
 }

@@ -15,6 +15,8 @@ package struct Violation: Equatable, Sendable {
     case everyCallEnds = "every-call-ends"
     /// An attempt of a call ran twice.
     case oneRunAnAttempt = "one-run-an-attempt"
+    /// A call runs in two executors at once.
+    case oneAttempt = "one-attempt"
     /// A table is larger than its named limit.
     case bounded
     /// A node asks to be woken again and again while time stands still.

@@ -60,13 +60,18 @@ extension Operation {
     by client: Int, counting number: UInt64, hasCompute: Bool,
     using chance: inout SplitMix64, profile: Profile
   ) -> Operation {
-    let key = SimulatedKeys.register(client, chance.draw(0...3))
+    // One register is as hot as the others together.
+    let register = chance.oneIn(2) ? 0 : chance.draw(1...3)
+    let key = SimulatedKeys.register(client, register)
     let value = Bytes(text: "\(client).\(number)")
     var operation: Operation
     switch chance.draw(0...99) {
     case 0..<30: operation = Operation(kind: .write(key, value))
     case 30..<38: operation = Operation(kind: .write(key, nil))
-    case 38..<58: operation = Operation(kind: .read(key))
+    case 38..<49: operation = Operation(kind: .read(key))
+    case 49..<58:
+      let other = Int(chance.draw(0...UInt64(profile.clients - 1)))
+      operation = Operation(kind: .read(SimulatedKeys.register(other, register)))
     case 58..<70:
       let counter = SimulatedKeys.counter(chance.draw(0...1))
       operation = Operation(kind: .add(counter, Int64(chance.draw(1...3))))
@@ -81,6 +86,7 @@ extension Operation {
     if chance.oneIn(2) || operation.key == nil {
       operation.function = SimulatedFunction.name(for: operation.kind)
     }
+    if operation.function != nil, chance.oneIn(12) { operation.level = .cached }
     operation.isSubmitted = operation.function != nil && chance.oneIn(6)
     operation.timeLimit = .milliseconds(Int64(chance.draw(150...1500)))
     return operation

@@ -37,10 +37,8 @@ struct Profile {
     repeatedFrames = isCalm || chance.oneIn(2) ? 0 : chance.draw(1...40)
     slowFrames = isCalm ? 0 : chance.draw(0...60)
     slownessMax = .milliseconds(chance.draw(1...80))
-    // Versions that calls wrote do not travel back to their callers yet, so that with two nodes of
-    // different clocks a later call could be stamped before an earlier one.
     let clockError = Int64(chance.draw(0...240))
-    clockErrorMax = nodes > 1 || chance.oneIn(3) ? 0 : clockError
+    clockErrorMax = chance.oneIn(3) ? 0 : clockError
     tightLimits = chance.oneIn(2)
   }
 }

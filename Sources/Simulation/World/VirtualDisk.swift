@@ -48,6 +48,9 @@ struct VirtualDisk {
         preconditionFailure("the shard logs what a Record was encoded to")
       }
       if planted == .resurrectDeleted, record.isTombstone { continue }
+      if planted == .ignoreGenerations, record.isTombstone, record.generation > 0 {
+        record.generation -= 1
+      }
       if planted == .forgetSetElements, record.lattice == .set { record.keepFirstElement() }
       store(record, under: entry.key)
     }

@@ -15,6 +15,7 @@ struct Call: ClusterCommand {
         cbctl call hello '"Ann"'
         cbctl call square ref:n
         cbctl call word-count @book.txt
+        cbctl call visit home --level cached    does not wait for the store
         cbctl call --async square 5        prints a future's id, for: cbctl result ID
       """)
 
@@ -27,6 +28,8 @@ struct Call: ClusterCommand {
   var isAsync = false
   @Option(help: "Also store the result under this key (with --async).")
   var storeAs: String?
+  @Option(help: "When the function's writes count as done: cached, accepted, replicated or durable.")
+  var level: Level?
 
   func validate() throws {
     guard storeAs == nil || isAsync else {
@@ -42,7 +45,8 @@ struct Call: ClusterCommand {
     let words = try inputs.map(InputWord.init)
     try await checkRawInputs(words, on: cloud)
     try await InputWord.learnVersions(of: words, with: cloud)
-    let options = policy.options(within: cluster.timeout?.duration)
+    var options = policy.options(within: cluster.timeout?.duration)
+    options.writeLevel = level?.level
     if isAsync {
       let future = try await cloud.submitEncoded(
         function, arguments: words.map(\.argument), storingResultAs: storeAs, options: options)
