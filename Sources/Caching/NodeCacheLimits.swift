@@ -46,7 +46,8 @@ package struct NodeCacheLimits: Sendable {
   package func checkRelations() {
     precondition(dirtyBytesMax <= bytesMax / 2, "what cannot be evicted leaves room for the rest")
     precondition(referenceSlots.nonzeroBitCount == 1, "a slot is found by masking the hash")
-    precondition(flushesMax > 0 && requestKeysMax > 0 && verificationsMax > 0, "something may be under way")
+    precondition(
+      flushesMax > 0 && requestKeysMax > 0 && verificationsMax > 0, "something may be under way")
     precondition(tickInterval <= fetchRetryPause, "a pause is at least one tick")
   }
 }

@@ -110,6 +110,12 @@ public struct ClusterStatus: Hashable, Sendable {
   public let storedBytes: UInt64
   public let cachedKeys: UInt64
   public let cachedBytes: UInt64
+  /// Writes of calls at level `cached` that the store does not have yet: what would be lost with its
+  /// node; and all there have been since the nodes' starts.
+  public let earlyWrites: UInt64
+  public let earlyWritesEver: UInt64
+  /// Cached keys that may be behind the store, because it is silent or was; they are served.
+  public let unverifiedKeys: UInt64
 
   init(_ status: Cloudburst_Control_Status) {
     cluster = String(status.cluster, radix: 16)
@@ -137,6 +143,9 @@ public struct ClusterStatus: Hashable, Sendable {
     storedBytes = status.storedBytes
     cachedKeys = status.cachedKeys
     cachedBytes = status.cachedBytes
+    earlyWrites = status.earlyWrites
+    earlyWritesEver = status.earlyWritesEver
+    unverifiedKeys = status.unverifiedKeys
   }
 }
 

@@ -9,14 +9,29 @@ struct PolicyOptions: ParsableArguments {
   @Option(help: "Memory the function may take, such as 64MiB or 2GiB; default 512MiB.")
   var memory: MemorySize?
 
+  @Option(
+    help: "When its writes count as done: cached (at once), accepted, replicated or durable.")
+  var level: CallLevelWord?
+
   func validate() throws {
     guard attempts != 0 else { throw ValidationError("--attempts is 1 to 255") }
   }
 
   func options(within timeLimit: Duration?) -> CallOptions {
     CallOptions(
-      timeLimit: timeLimit, attempts: attempts.map(Int.init), memoryLimit: memory?.byteCount)
+      timeLimit: timeLimit, writeLevel: level?.level, attempts: attempts.map(Int.init),
+      memoryLimit: memory?.byteCount)
   }
+}
+
+/// `CloudburstClient.WriteLevel` as a word; `cached` is for calls only.
+enum CallLevelWord: String, ExpressibleByArgument, CaseIterable {
+  case cached
+  case accepted
+  case replicated
+  case durable
+
+  var level: CloudburstClient.WriteLevel? { .init(rawValue: rawValue) }
 }
 
 /// A size such as `64MiB` or `2GiB`.

@@ -80,17 +80,42 @@ import WireProtocol
     #expect(again.allSatisfy { $0.number != flush.number })
   }
 
-  @Test func manyKeysAreComparedInOneRequestAtATime() {
-    var node = TestNode { $0.requestKeysMax = 2 }
-    for key in ["a", "b", "c"] { node.load(key, value("1")) }
+  @Test func manyKeysAreComparedInAFewRequestsAtATime() {
+    var node = TestNode {
+      $0.requestKeysMax = 2
+      $0.verificationsMax = 2
+    }
+    for key in ["a", "b", "c", "d", "e"] { node.load(key, value("1")) }
     let first = node.step(.ownerConnected(clock: 0)).requests
-    #expect(first.map(\.keys.count) == [2])
-    let tuples = first[0].keys.map { key in
+    #expect(first.map(\.keys.count) == [2, 2])
+    #expect(node.cache.unverifiedKeys(at: node.now) == 5)
+    let tuples = first[1].keys.map { key in
       var tuple = KeyTuple(key: key)
       tuple.record = value("1").encoded()
       return tuple
     }
-    #expect(node.respond(first[0], tuples).requests.map(\.keys.count) == [1])
+    #expect(node.respond(first[1], tuples).requests.map(\.keys.count) == [1])
+    #expect(node.cache.unverifiedKeys(at: node.now) == 3)
+  }
+
+  @Test func aRefusedComparisonIsMadeAgainAfterAPause() {
+    var node = TestNode()
+    node.load("a", value("1"))
+    let first = node.step(.ownerConnected(clock: 0)).requests[0]
+    #expect(node.refuse(first, .overloaded).requests.isEmpty)
+    #expect(node.advance(100).requests.map(\.keys) == [[Key("a")]])
+  }
+
+  @Test func whatASilentOwnerPushesIsUnverifiedAndServed() {
+    var node = TestNode()
+    node.load("a", value("1"))
+    node.advance(2999)
+    #expect(node.cache.unverifiedKeys(at: node.now) == 0)
+    node.advance(2)
+    #expect(node.cache.unverifiedKeys(at: node.now) == 1)
+    #expect(node.fetch("a").fetched.count == 1)
+    node.step(.heartbeat(number: 0))
+    #expect(node.cache.unverifiedKeys(at: node.now) == 0)
   }
 }
 

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// The bundles that tests upload: the examples, built as users build them, and some in C: one that
-/// misbehaves in every way a function can, one that takes its time.
+/// The bundles that tests upload: the examples, built as users build them, and those of
+/// `Tests/Fixtures`.
 enum Bundles {
   private static let lock = NSLock()
 
@@ -10,11 +10,10 @@ enum Bundles {
   static func path(of name: String) throws -> String {
     lock.lock()
     defer { lock.unlock() }
-    if name == "misbehaving" || name == "napping" { return try inC(name) }
-    let folder =
-      name == "crashing"
-      ? Workbench.repository + "/Tests/Fixtures/crashing"
-      : Workbench.repository + "/Examples/\(name)"
+    if FileManager.default.fileExists(atPath: source(of: name)) { return try compiled(name) }
+    let fixture = Workbench.repository + "/Tests/Fixtures/\(name)"
+    let isFixture = FileManager.default.fileExists(atPath: fixture)
+    let folder = isFixture ? fixture : Workbench.repository + "/Examples/\(name)"
     let library = "\(folder)/.build/release/lib\(name).so"
     if !FileManager.default.fileExists(atPath: library) {
       let outcome = try run(
@@ -24,8 +23,13 @@ enum Bundles {
     return library
   }
 
-  private static func inC(_ name: String) throws -> String {
-    let source = Workbench.repository + "/Tests/Fixtures/\(name).c"
+  private static func source(of name: String) -> String {
+    Workbench.repository + "/Tests/Fixtures/\(name).c"
+  }
+
+  /// A bundle that is one file in C.
+  private static func compiled(_ name: String) throws -> String {
+    let source = source(of: name)
     let library = NSTemporaryDirectory() + "/cb-\(name)-\(getpid()).so"
     if !FileManager.default.fileExists(atPath: library) {
       let include = Workbench.repository + "/PluginSDK/Sources/CCloudburst/include"

@@ -19,6 +19,19 @@ import Testing
   /// another loss, of executors that had attached between the two.
   @Test func executorsOfAnAgentsNextLifeAreNotLostWithTheEarlierOne() { expectPromisesKept(3972) }
 
+  @Test(arguments: [UInt64(177), 436])
+  func aClientsNextCallOnAnotherNodeSeesWhatItsLastOneWrote(_ seed: UInt64) {
+    expectPromisesKept(seed)
+  }
+
+  /// Two nodes stamped a value each with the same stamp; the owner kept the other one.
+  @Test func aCacheWhoseWriteLostATieDoesNotKeepItsOwn() { expectPromisesKept(316) }
+
+  @Test func aLostAcknowledgementDoesNotCloseThePushWindowForGood() { expectPromisesKept(2709) }
+
+  /// The store had another life in the middle of the list, in which the cursor meant another place.
+  @Test func aSchedulerThatStartsWithTheStoreFindsAllIntents() { expectPromisesKept(2394) }
+
   private func expectPromisesKept(_ seed: UInt64) {
     let report = Simulation.run(SimulationOptions(seed: seed))
     #expect(report.violations.isEmpty, SimulationTests.account(of: report))

@@ -558,13 +558,7 @@ package nonisolated struct Cloudburst_Control_Status: @unchecked Sendable {
     set {_uniqueStorage()._failuresPerSecond = newValue}
   }
 
-  /// writes in caches that the store does not have yet
-  package var dirtyBytes: UInt64 {
-    get {_storage._dirtyBytes}
-    set {_uniqueStorage()._dirtyBytes = newValue}
-  }
-
-  /// of these, acknowledged at level `cached`: lost with their node
+  /// acknowledged at level `cached`, not in the store: lost with their node
   package var earlyWrites: UInt64 {
     get {_storage._earlyWrites}
     set {_uniqueStorage()._earlyWrites = newValue}
@@ -1556,7 +1550,7 @@ nonisolated extension Cloudburst_Control_GetStatus: SwiftProtobuf.Message, Swift
 
 nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}software\0\u{1}available\0\u{3}write_level\0\u{3}data_folder\0\u{3}uptime_milliseconds\0\u{1}executors\0\u{1}functions\0\u{1}dags\0\u{3}calls_running\0\u{3}calls_queued\0\u{3}calls_done\0\u{3}calls_failed\0\u{3}executor_restarts\0\u{1}processes\0\u{1}keys\0\u{3}stored_bytes\0\u{3}cached_keys\0\u{3}cached_bytes\0\u{1}nodes\0\u{1}troubles\0\u{3}calls_retried\0\u{3}calls_overloaded\0\u{3}calls_per_second\0\u{3}failures_per_second\0\u{4}\u{f}dirty_bytes\0\u{3}early_writes\0\u{3}early_writes_ever\0\u{3}unverified_keys\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}software\0\u{1}available\0\u{3}write_level\0\u{3}data_folder\0\u{3}uptime_milliseconds\0\u{1}executors\0\u{1}functions\0\u{1}dags\0\u{3}calls_running\0\u{3}calls_queued\0\u{3}calls_done\0\u{3}calls_failed\0\u{3}executor_restarts\0\u{1}processes\0\u{1}keys\0\u{3}stored_bytes\0\u{3}cached_keys\0\u{3}cached_bytes\0\u{1}nodes\0\u{1}troubles\0\u{3}calls_retried\0\u{3}calls_overloaded\0\u{3}calls_per_second\0\u{3}failures_per_second\0\u{4}\u{10}early_writes\0\u{3}early_writes_ever\0\u{3}unverified_keys\0")
 
   fileprivate class _StorageClass {
     var _cluster: UInt64 = 0
@@ -1584,7 +1578,6 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
     var _callsOverloaded: UInt64 = 0
     var _callsPerSecond: Double = 0
     var _failuresPerSecond: Double = 0
-    var _dirtyBytes: UInt64 = 0
     var _earlyWrites: UInt64 = 0
     var _earlyWritesEver: UInt64 = 0
     var _unverifiedKeys: UInt64 = 0
@@ -1623,7 +1616,6 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
       _callsOverloaded = source._callsOverloaded
       _callsPerSecond = source._callsPerSecond
       _failuresPerSecond = source._failuresPerSecond
-      _dirtyBytes = source._dirtyBytes
       _earlyWrites = source._earlyWrites
       _earlyWritesEver = source._earlyWritesEver
       _unverifiedKeys = source._unverifiedKeys
@@ -1670,7 +1662,6 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
         case 23: try { try decoder.decodeSingularUInt64Field(value: &_storage._callsOverloaded) }()
         case 24: try { try decoder.decodeSingularDoubleField(value: &_storage._callsPerSecond) }()
         case 25: try { try decoder.decodeSingularDoubleField(value: &_storage._failuresPerSecond) }()
-        case 40: try { try decoder.decodeSingularUInt64Field(value: &_storage._dirtyBytes) }()
         case 41: try { try decoder.decodeSingularUInt64Field(value: &_storage._earlyWrites) }()
         case 42: try { try decoder.decodeSingularUInt64Field(value: &_storage._earlyWritesEver) }()
         case 43: try { try decoder.decodeSingularUInt64Field(value: &_storage._unverifiedKeys) }()
@@ -1757,9 +1748,6 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
       if _storage._failuresPerSecond.bitPattern != 0 {
         try visitor.visitSingularDoubleField(value: _storage._failuresPerSecond, fieldNumber: 25)
       }
-      if _storage._dirtyBytes != 0 {
-        try visitor.visitSingularUInt64Field(value: _storage._dirtyBytes, fieldNumber: 40)
-      }
       if _storage._earlyWrites != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._earlyWrites, fieldNumber: 41)
       }
@@ -1803,7 +1791,6 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
         if _storage._callsOverloaded != rhs_storage._callsOverloaded {return false}
         if _storage._callsPerSecond != rhs_storage._callsPerSecond {return false}
         if _storage._failuresPerSecond != rhs_storage._failuresPerSecond {return false}
-        if _storage._dirtyBytes != rhs_storage._dirtyBytes {return false}
         if _storage._earlyWrites != rhs_storage._earlyWrites {return false}
         if _storage._earlyWritesEver != rhs_storage._earlyWritesEver {return false}
         if _storage._unverifiedKeys != rhs_storage._unverifiedKeys {return false}

@@ -123,7 +123,7 @@ extension CacheLoop {
     core.step(.cacheEmptied, at: coreNow, into: &effects)
   }
 
-  private var coreNow: NodeCache.Now {
+  var coreNow: NodeCache.Now {
     NodeCache.Now(wall: WallClock.milliseconds, monotonic: MonotonicClock.now)
   }
 

@@ -20,6 +20,9 @@ extension CacheLoop {
     status.nodes = [node]
     status.cachedKeys = node.cachedKeys
     status.cachedBytes = node.cachedBytes
+    status.earlyWrites = UInt64(statistics.earlyWrites)
+    status.earlyWritesEver = UInt64(statistics.earlyWritesEver)
+    status.unverifiedKeys = UInt64(core.unverifiedKeys(at: coreNow))
     if let trouble { status.troubles = [trouble] }
     return status
   }

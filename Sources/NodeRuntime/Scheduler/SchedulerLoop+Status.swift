@@ -91,6 +91,9 @@ extension Cloudburst_Control_Status {
     storedBytes += part.storedBytes
     cachedKeys += part.cachedKeys
     cachedBytes += part.cachedBytes
+    earlyWrites += part.earlyWrites
+    earlyWritesEver += part.earlyWritesEver
+    unverifiedKeys += part.unverifiedKeys
     executorRestarts += part.executorRestarts
     if dataFolder.isEmpty { dataFolder = part.dataFolder }
     processes += part.processes

@@ -42,7 +42,8 @@ final class CacheNode: Node {
   override func begin() {
     memory = SharedMemory()
     core = NodeCache(
-      incarnation: world.planted == .reuseActors ? Incarnation(1) : incarnation, defaultLevel: world.profile.hasLog ? .durable : .accepted,
+      incarnation: world.planted == .reuseActors ? Incarnation(1) : incarnation,
+      defaultLevel: world.profile.hasLog ? .durable : .accepted,
       limits: limits)
     storageLink = dial(storage, as: .cache, named: "cache/\(node)#\(incarnation)")
     schedulerLink = dial(scheduler, as: .cache, named: "cache/\(node)#\(incarnation)")

@@ -28,8 +28,6 @@ struct Call: ClusterCommand {
   var isAsync = false
   @Option(help: "Also store the result under this key (with --async).")
   var storeAs: String?
-  @Option(help: "When the function's writes count as done: cached, accepted, replicated or durable.")
-  var level: Level?
 
   func validate() throws {
     guard storeAs == nil || isAsync else {
@@ -45,8 +43,7 @@ struct Call: ClusterCommand {
     let words = try inputs.map(InputWord.init)
     try await checkRawInputs(words, on: cloud)
     try await InputWord.learnVersions(of: words, with: cloud)
-    var options = policy.options(within: cluster.timeout?.duration)
-    options.writeLevel = level?.level
+    let options = policy.options(within: cluster.timeout?.duration)
     if isAsync {
       let future = try await cloud.submitEncoded(
         function, arguments: words.map(\.argument), storingResultAs: storeAs, options: options)

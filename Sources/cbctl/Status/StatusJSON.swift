@@ -12,7 +12,9 @@ extension ClusterStatus {
       "functions": .integer(Int64(functions)), "dags": .integer(Int64(dags)), "calls": calls,
       "executorRestarts": executorRestarts.json, "keys": keys.json,
       "storedBytes": storedBytes.json, "cachedKeys": cachedKeys.json,
-      "cachedBytes": cachedBytes.json, "nodes": .array(nodes.map(\.json)),
+      "cachedBytes": cachedBytes.json, "earlyWrites": earlyWrites.json,
+      "earlyWritesEver": earlyWritesEver.json, "unverifiedKeys": unverifiedKeys.json,
+      "nodes": .array(nodes.map(\.json)),
       "executors": .array(executors.map(\.json)), "processes": .array(processes.map(\.json)),
     ])
   }

@@ -37,7 +37,21 @@ struct StatusText {
       ["registry", "\(status.functions) functions, \(status.dags) DAGs"],
       ["calls", calls],
       ["", "\(rate(status.callsPerSecond)) calls/s in the last 10 s, " + retries],
-    ]
+    ] + caches
+  }
+
+  /// What the caches may lose or have wrong, where there is any.
+  private var caches: [[String]] {
+    var lines: [String] = []
+    if status.earlyWritesEver > 0 {
+      lines.append(
+        "\(status.earlyWrites) writes at level cached not yet in the store "
+          + "(of \(status.earlyWritesEver) since the start)")
+    }
+    if status.unverifiedKeys > 0 {
+      lines.append("\(status.unverifiedKeys) keys unverified: the store is silent, or was")
+    }
+    return lines.enumerated().map { [$0.offset == 0 ? "caches" : "", $0.element] }
   }
 
   private var available: String {
