@@ -23,17 +23,25 @@ struct Idle: AsyncParsableCommand {
     // What the start and the client left to do is not idleness.
     try await Task.sleep(for: .seconds(2))
     let runs = try await Runs(conditions.pairs) {
-      let processes = cluster.processes
-      let before = processes.map(ProcessFacts.processorTime).reduce(0, +)
+      let before = Self.times(of: cluster.processes)
       try await Task.sleep(for: .seconds(30))
-      let after = processes.map(ProcessFacts.processorTime).reduce(0, +)
-      return Double(after - before) / 1e6
+      // A thread that ended meanwhile is left out, one that began counts from nothing.
+      let ran = Self.times(of: cluster.processes).map { thread, time in
+        Double(time) - Double(before[thread] ?? 0)
+      }
+      return ran.reduce(0, +) / 1e6
     }
     try conditions.publish([
       Report(
         benchmark: "idle", measure: "processor time in 30 s", unit: "ms", conditions: conditions,
         pairs: runs.pairs, repeated: runs.repeated)
     ])
+  }
+
+  private static func times(of processes: [Int32]) -> [String: UInt64] {
+    processes.map(ProcessFacts.processorTimes).reduce(into: [:]) {
+      $0.merge($1, uniquingKeysWith: max)
+    }
   }
 }
 

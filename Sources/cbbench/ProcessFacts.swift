@@ -17,13 +17,14 @@ enum ProcessFacts {
     (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/exe")) ?? ""
   }
 
-  /// Nanoseconds that its threads ran.
-  static func processorTime(_ process: Int32) -> UInt64 {
+  /// Nanoseconds that each of its threads ran, by thread.
+  static func processorTimes(_ process: Int32) -> [String: UInt64] {
     let threads = (try? Files.names(in: "/proc/\(process)/task")) ?? []
-    return threads.reduce(0) { sum, thread in
+    let times = threads.map { thread in
       let facts = text("/proc/\(process)/task/\(thread)/schedstat").split(separator: " ")
-      return sum + (facts.first.flatMap { UInt64($0) } ?? 0)
+      return (thread, facts.first.flatMap { UInt64($0) } ?? 0)
     }
+    return Dictionary(times, uniquingKeysWith: max)
   }
 
   /// Its share of the memory it has mapped, in MiB.
