@@ -26,7 +26,8 @@ extension Failure {
   }
 
   private static let bodyCodes: Set<ErrorCode> = [
-    .functionFailed, .badArgument, .setUpFailed, .badRequest, .keyInvalid, .keyReserved,
+    .functionFailed, .badArgument, .setUpFailed, .resultTooLarge, .badRequest, .keyInvalid,
+    .keyReserved,
     .valueTooLarge, .keyNotFound, .lattice, .conflict, .unavailable, .overloaded,
     .deadlineExceeded, .cancelled, .internalError,
   ]

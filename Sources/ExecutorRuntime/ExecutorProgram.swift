@@ -22,7 +22,7 @@ package enum ExecutorProgram {
         return 0
       case .probe(let path, let answer):
         prepareOutput()
-        try send(BundleProbe.record(ofFileAt: path).encoded(), toFile: answer)
+        try probe(path, answer: answer)
         return 0
       case .run(let configuration):
         prepareOutput()
@@ -59,20 +59,27 @@ package enum ExecutorProgram {
     cb_report_crashes()
   }
 
-  private static func send(_ record: Bytes, toFile path: String?) throws {
-    if let path {
-      try Files.writeAtomically(Array(record), to: path)
-    } else {
-      let answer = FileDescriptor(owning: answerDescriptor)
-      let outcome: Result<Void, PlatformError> = record.withUnsafeBytes { bytes in
-        do throws(PlatformError) {
-          return .success(try answer.write(bytes))
-        } catch {
-          return .failure(error)
-        }
-      }
-      try outcome.get()
+  private static func probe(_ path: String, answer: String?) throws {
+    guard let answer else {
+      var last = BundleRecord()
+      try BundleProbe.run(onFileAt: path) { last = $0 }
+      return try send(last.encoded())
     }
+    try BundleProbe.run(onFileAt: path) { record in
+      try Files.writeAtomically(Array(record.encoded()), to: answer)
+    }
+  }
+
+  private static func send(_ record: Bytes) throws {
+    let answer = FileDescriptor(owning: answerDescriptor)
+    let outcome: Result<Void, PlatformError> = record.withUnsafeBytes { bytes in
+      do throws(PlatformError) {
+        return .success(try answer.write(bytes))
+      } catch {
+        return .failure(error)
+      }
+    }
+    try outcome.get()
   }
 
   private static func write(_ text: String, to descriptor: Int32) {

@@ -97,8 +97,25 @@ package struct LoadedFunction {
   package let isAsync: Bool
   /// Calls that may be in flight at once; 1 if it is not async.
   package let concurrency: Int
+  /// Does the one-time set-up without a call; nil where there is none.
+  package var hasSetUp: Bool { setUp != nil }
+  package let limits: CallLimits
   let pointer: UnsafePointer<cb_function>
   let invoke: cb_invoke
+  let setUp: cb_invoke?
+
+  /// What its calls may take; zero leaves it to others.
+  package struct CallLimits: Equatable, Sendable {
+    package var timeMicroseconds: UInt64
+    package var memoryMebibytes: UInt32
+    package var attempts: UInt32
+
+    package init(timeMicroseconds: UInt64 = 0, memoryMebibytes: UInt32 = 0, attempts: UInt32 = 0) {
+      self.timeMicroseconds = timeMicroseconds
+      self.memoryMebibytes = memoryMebibytes
+      self.attempts = attempts
+    }
+  }
 
   init(
     _ pointer: UnsafePointer<cb_function>?, at index: Int, _ path: String
@@ -108,10 +125,11 @@ package struct LoadedFunction {
         .badFunction, path: path, expected: "function \(index): \(expected)", found: found)
     }
     guard let pointer else { throw bad("a table", "NULL") }
-    let table = pointer.pointee
-    guard Int(table.struct_size) >= MemoryLayout<cb_function>.size else {
-      throw bad("a table of \(MemoryLayout<cb_function>.size) bytes", "\(table.struct_size)")
+    let byteCount = Int(pointer.pointee.struct_size)
+    guard byteCount >= Self.byteCountMin else {
+      throw bad("a table of \(Self.byteCountMin) bytes", "\(byteCount)")
     }
+    let table = Self.table(pointer, byteCount)
     let name = String(table.name)
     guard Self.isName(table.name) else {
       throw bad("a name of 1 to \(Limits.nameBytesMax) of A-Z a-z 0-9 . _ -", "\"\(name)\"")
@@ -125,8 +143,31 @@ package struct LoadedFunction {
     parameterCount = Int(table.parameter_count)
     isAsync = table.flags & UInt32(CB_FUNCTION_ASYNC) != 0
     concurrency = isAsync ? max(1, Int(table.concurrency)) : 1
+    guard table.attempts_max <= 255 else {
+      throw bad("at most 255 attempts", "\(table.attempts_max) in \"\(name)\"")
+    }
+    limits = CallLimits(
+      timeMicroseconds: table.time_limit_us, memoryMebibytes: table.memory_mebibytes,
+      attempts: table.attempts_max)
     self.pointer = pointer
     self.invoke = invoke
+    setUp = table.set_up
+  }
+
+  /// Up to and with `context`: the table of the first bundles.
+  private static let byteCountMin =
+    (MemoryLayout<cb_function>.offset(of: \.context) ?? 0) + MemoryLayout<UnsafeRawPointer>.size
+
+  /// A copy of the fields that the bundle knows of; the others are zero.
+  private static func table(
+    _ pointer: UnsafePointer<cb_function>, _ byteCount: Int
+  ) -> cb_function {
+    var table = cb_function()
+    withUnsafeMutableBytes(of: &table) { copy in
+      let known = UnsafeRawBufferPointer(start: pointer, count: min(byteCount, copy.count))
+      copy.copyMemory(from: known)
+    }
+    return table
   }
 
   private static func isName(_ text: cb_text) -> Bool {

@@ -1,4 +1,5 @@
 import CCloudburst
+import ClusterModel
 import Glibc
 
 /// The executor's end of the plugin ABI: calls functions, and carries what they ask to `HostServices`.
@@ -37,6 +38,16 @@ package final class PluginHost {
     case CB_PENDING where invocation.isAsync: return .pending
     default: return .failed
     }
+  }
+
+  /// Does a function's one-time set-up, if it has one. LOOP THREAD ONLY.
+  ///
+  /// - Returns: whether it went well; `HostServices.fail` was told why not.
+  package func setUp(_ function: LoadedFunction, as call: CallHandle) -> Bool {
+    guard let setUp = function.setUp else { return true }
+    let none = InvocationID(high: 0, low: 0)
+    let invocation = Invocation(call: call, of: function, id: none, attempt: 1, arguments: [])
+    return Int(setUp(table, invocation.table)) == CB_DONE
   }
 
   /// Answers a `startRead`, once for each, also when its call is over (`staleCall`). LOOP THREAD ONLY.

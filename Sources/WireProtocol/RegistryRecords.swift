@@ -12,6 +12,10 @@ package struct FunctionRecord: WireMessage {
   package var isAsync = false
   /// Milliseconds since the epoch.
   package var uploadedAt: UInt64 = 0
+  /// The function's own limits; zero leaves each to the call, or to the cluster.
+  package var timeLimitMicroseconds: UInt64 = 0
+  package var memoryMebibytes: UInt32 = 0
+  package var attemptsMax: UInt32 = 0
 
   package init() {}
 
@@ -23,6 +27,9 @@ package struct FunctionRecord: WireMessage {
     writer.field(5, parameterCount)
     writer.field(6, isAsync)
     writer.field(7, uploadedAt)
+    writer.field(8, timeLimitMicroseconds)
+    writer.field(9, memoryMebibytes)
+    writer.field(10, attemptsMax)
   }
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
@@ -34,6 +41,9 @@ package struct FunctionRecord: WireMessage {
     case 5: parameterCount = try reader.uint32()
     case 6: isAsync = try reader.bool()
     case 7: uploadedAt = try reader.uint64()
+    case 8: timeLimitMicroseconds = try reader.uint64()
+    case 9: memoryMebibytes = try reader.uint32()
+    case 10: attemptsMax = try reader.uint32()
     default: try reader.skip()
     }
   }

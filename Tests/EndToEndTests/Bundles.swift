@@ -27,14 +27,17 @@ enum Bundles {
     Workbench.repository + "/Tests/Fixtures/\(name).c"
   }
 
-  /// A bundle that is one file in C.
-  private static func compiled(_ name: String) throws -> String {
+  /// A bundle that is one file in C, compiled with these definitions.
+  static func compiled(_ name: String, _ definitions: [String] = []) throws -> String {
     let source = source(of: name)
-    let library = NSTemporaryDirectory() + "/cb-\(name)-\(getpid()).so"
+    let variant = definitions.joined().filter(\.isLetter)
+    let library = NSTemporaryDirectory() + "/cb-\(name)\(variant)-\(getpid()).so"
     if !FileManager.default.fileExists(atPath: library) {
       let include = Workbench.repository + "/PluginSDK/Sources/CCloudburst/include"
       let outcome = try run(
-        "/usr/bin/env", ["cc", "-shared", "-fPIC", "-O1", "-I", include, "-o", library, source])
+        "/usr/bin/env",
+        ["cc", "-shared", "-fPIC", "-O1", "-I", include, "-o", library, source]
+          + definitions.map { "-D" + $0 })
       try #require(outcome.status == 0, "\(outcome)")
     }
     return library

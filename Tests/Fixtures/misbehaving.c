@@ -82,6 +82,15 @@ static cb_outcome leak(const cb_host *host, const cb_invocation *invocation) {
   return give(host, invocation, "kept");
 }
 
+/* Needs 700 MiB for a moment. */
+static cb_outcome large(const cb_host *host, const cb_invocation *invocation) {
+  size_t count = (size_t)700 << 20;
+  char *memory = memset(malloc(count), 1, count);
+  int sum = memory[0] + memory[count - 1];
+  free(memory);
+  return give(host, invocation, sum == 2 ? "had it" : "");
+}
+
 static int deeper(volatile char *above) {
   volatile char frame[4096];
   frame[0] = above[0];
@@ -149,7 +158,7 @@ static const cb_function all[] = {
   FUNCTION(fine),  FUNCTION(trap),   FUNCTION(segfault), FUNCTION(aborting), FUNCTION(leave),
   FUNCTION(endless), FUNCTION(deaf), FUNCTION(blocked),  FUNCTION(hoard),    FUNCTION(share),
   FUNCTION(leak),  FUNCTION(recurse), FUNCTION(flood),   FUNCTION(ramble),   FUNCTION(burst),
-  FUNCTION(beget)};
+  FUNCTION(beget), FUNCTION(large)};
 
 enum { COUNT = sizeof all / sizeof *all };
 static const cb_function *functions[COUNT];

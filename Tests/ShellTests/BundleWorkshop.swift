@@ -82,6 +82,9 @@ final class BundleWorkshop {
       #ifndef FIRST
       #define FIRST "echo"
       #endif
+      #ifndef TABLE_BYTES
+      #define TABLE_BYTES sizeof(cb_function)
+      #endif
       #ifndef ECHO
       #define ECHO echo
       #endif
@@ -163,9 +166,16 @@ final class BundleWorkshop {
     }
 
     private static let tail = """
+      static cb_outcome set_up(const cb_host *host, const cb_invocation *i) {
+        cb_text key = CB_TEXT("ready"), code = CB_TEXT(CB_CODE_SET_UP_FAILED);
+        cb_value value = {0};
+        if (host->put(host, i->call, key, &value) == CB_OK) return CB_DONE;
+        host->fail(host, i->call, code, host->last_error(host, i->call));
+        return CB_FAILED;
+      }
       #define FUNCTION(variable, name, body, flags) \\
-        static const cb_function variable = {sizeof(cb_function), flags, CB_TEXT(name), \\
-          CB_TEXT("([UInt8]) -> [UInt8]"), 1, 8, body, NULL};
+        static const cb_function variable = {TABLE_BYTES, flags, CB_TEXT(name), \\
+          CB_TEXT("([UInt8]) -> [UInt8]"), 1, 8, body, NULL, set_up, 5000000, 64, 2};
       FUNCTION(f0, FIRST, ECHO, 0)
       FUNCTION(f1, "refuse", refuse, 0)
       FUNCTION(f2, "store", store, 0)

@@ -121,6 +121,32 @@ struct PluginHostTests {
     #expect(FileManager.default.fileExists(atPath: mark), "the constructor would have shown itself")
   }
 
+  @Test func aSetUpRunsWithoutACallAndSaysWhyItFailed() throws {
+    let bundle = try LoadedBundle(loading: try workshop.build("setup", .body()))
+    let function = try #require(bundle.function(named: "echo"))
+    #expect(function.hasSetUp)
+    #expect(
+      function.limits
+        == .init(timeMicroseconds: 5_000_000, memoryMebibytes: 64, attempts: 2))
+    let host = RecordingHost()
+    #expect(host.host.setUp(function, as: 1))
+    host.services.refusal = HostRefusal(.unsupported, "no keys here")
+    #expect(host.host.setUp(function, as: 2) == false)
+    #expect(host.services.failures == ["SET_UP_FAILED: no keys here"])
+  }
+
+  @Test func aTableOfTheFirstBundlesHasNeitherSetUpNorLimits() throws {
+    let path = try workshop.build(
+      "first", .body(), flags: ["-DTABLE_BYTES=offsetof(cb_function,set_up)"])
+    let bundle = try LoadedBundle(loading: path)
+    let function = try #require(bundle.function(named: "echo"))
+    #expect(!function.hasSetUp)
+    #expect(function.limits == .init())
+    let host = RecordingHost()
+    #expect(host.call(bundle, "echo", [4]) == .done)
+    #expect(host.services.results == [[4]])
+  }
+
   @Test func swiftCodeOfAnotherToolchainIsRefused() throws {
     let path = try workshop.buildNeedingSwift(
       "foreign", .body(), flags: ["-DTOOLCHAIN=\"Swift 1\""])

@@ -14,6 +14,9 @@ extension FunctionRecord: Mirrored {
     record.parameterCount = random.small()
     record.isAsync = random.chance(50)
     record.uploadedAt = random.number()
+    record.timeLimitMicroseconds = random.number()
+    record.memoryMebibytes = random.small()
+    record.attemptsMax = random.small()
     return record
   }
 
@@ -26,6 +29,9 @@ extension FunctionRecord: Mirrored {
       $0.parameterCount = parameterCount
       $0.isAsync = isAsync
       $0.uploadedAt = uploadedAt
+      $0.timeLimitUs = timeLimitMicroseconds
+      $0.memoryMebibytes = memoryMebibytes
+      $0.attemptsMax = attemptsMax
     }
   }
 }

@@ -81,12 +81,13 @@
 
   @inlinable func result(_ value: some Value) -> cb_outcome {
     // Room for a scalar and most short texts at once, instead of growing to it.
-    var writer = NativeWriter(reserving: 64)
+    var writer = NativeWriter(reserving: 64, bytesMax: ValueLimits.bytesMax)
     do throws(ValueError) {
       try value.encode(into: &writer)
     } catch {
       return unencodable(error)
     }
+    guard writer.excess == 0 else { return tooLarge(writer.excess) }
     let status = writer.bytes.withNative {
       hostCall.table.pointee.result(hostCall.table, hostCall.call, $0)
     }
@@ -95,6 +96,12 @@
 
   @usableFromInline func unencodable(_ error: ValueError) -> cb_outcome {
     fail(CB_CODE_FUNCTION_FAILED, error.inside("result").description)
+  }
+
+  @usableFromInline func tooLarge(_ byteCount: Int) -> cb_outcome {
+    fail(
+      CB_CODE_RESULT_TOO_LARGE,
+      "the result has \(byteCount) bytes, more than the \(ValueLimits.bytesMax) a value may have")
   }
 
   @usableFromInline func refused(_ status: cb_status) -> cb_outcome {

@@ -1,7 +1,9 @@
 /// Functions with a one-time set-up: `initialize` runs before the first call, and what it returns is
 /// given to every call as long as the executor keeps the bundle.
 ///
-/// If it throws, the call fails with `SET_UP_FAILED` and the next call tries again.
+/// A new version's set-ups run once in a spare executor before any other takes the bundle: one that
+/// throws, crashes or does not end there refuses the upload. If it throws later, the call fails with
+/// `SET_UP_FAILED` and the next call tries again. A set-up sees no keys.
 extension Function {
   @inlinable public init<State, each Parameter: Value, Result: Value>(
     _ name: String, initialize: @escaping @Sendable () throws -> State,
@@ -11,6 +13,7 @@ extension Function {
     self.init(sync: name) { (_: Context, parameter: repeat each Parameter) in
       try body(try kept.state(), repeat each parameter)
     }
+    setUp = { _ = try kept.state() }
   }
 
   @inlinable public init<State, each Parameter: Value, Result: Value>(
@@ -21,6 +24,7 @@ extension Function {
     self.init(sync: name) { (context: Context, parameter: repeat each Parameter) in
       try body(try kept.state(), context, repeat each parameter)
     }
+    setUp = { _ = try kept.state() }
   }
 
   @inlinable public init<State: Sendable, each Parameter: Value, Result: Value>(
@@ -33,6 +37,7 @@ extension Function {
       (_: Context, parameter: repeat each Parameter) in
       try await body(try kept.state(), repeat each parameter)
     }
+    setUp = { _ = try kept.state() }
   }
 
   @inlinable public init<State: Sendable, each Parameter: Value, Result: Value>(
@@ -45,6 +50,7 @@ extension Function {
       (context: Context, parameter: repeat each Parameter) in
       try await body(try kept.state(), context, repeat each parameter)
     }
+    setUp = { _ = try kept.state() }
   }
 }
 
@@ -59,6 +65,7 @@ extension Function {
       try body(try kept.state(), repeat each parameter)
       return NoResult()
     }
+    setUp = { _ = try kept.state() }
   }
 
   @inlinable public init<State, each Parameter: Value>(
@@ -70,6 +77,7 @@ extension Function {
       try body(try kept.state(), context, repeat each parameter)
       return NoResult()
     }
+    setUp = { _ = try kept.state() }
   }
 
   @inlinable public init<State: Sendable, each Parameter: Value>(
@@ -83,6 +91,7 @@ extension Function {
       try await body(try kept.state(), repeat each parameter)
       return NoResult()
     }
+    setUp = { _ = try kept.state() }
   }
 
   @inlinable public init<State: Sendable, each Parameter: Value>(
@@ -96,6 +105,7 @@ extension Function {
       try await body(try kept.state(), context, repeat each parameter)
       return NoResult()
     }
+    setUp = { _ = try kept.state() }
   }
 }
 

@@ -12,6 +12,9 @@ public struct Function: Sendable {
   public let isAsync: Bool
   public let concurrency: Int
   @usableFromInline let invoke: @Sendable (CallFrame) -> cb_outcome
+  /// Runs `initialize`, where there is one and it has not run yet.
+  @usableFromInline var setUp: (@Sendable () throws -> Void)?
+  var limits = Limits()
 
   /// Runs the body to its end on the loop.
   @inlinable init<each Parameter: Value, Result: Value>(

@@ -47,7 +47,10 @@ public struct FunctionBundle: Sendable {
         name: immortal(function.name), signature: immortal(function.signature.description),
         parameter_count: UInt32(function.signature.parameters.count),
         concurrency: UInt32(clamping: function.concurrency), invoke: invoke,
-        context: Unmanaged.passRetained(InvokeBox(function.invoke)).toOpaque()))
+        context: Unmanaged.passRetained(InvokeBox(function)).toOpaque(),
+        set_up: function.setUp == nil ? nil : setUp, time_limit_us: function.limits.microseconds,
+        memory_mebibytes: function.limits.mebibytes,
+        attempts_max: UInt32(function.limits.attempts ?? 0)))
     return UnsafePointer(table)
   }
 
@@ -68,13 +71,30 @@ public struct FunctionBundle: Sendable {
       box.invoke(CallFrame(host: host, invocation: invocation))
     }
   }
+
+  /// The one C function behind every `initialize`.
+  private static let setUp: cb_invoke = { host, invocation in
+    guard let host, let invocation, let context = invocation.pointee.function.pointee.context else {
+      return cb_outcome(CB_FAILED)
+    }
+    let box = Unmanaged<InvokeBox>.fromOpaque(context).takeUnretainedValue()
+    let reply = CallFrame(host: host, invocation: invocation).reply
+    do {
+      try box.setUp?()
+      return reply.result(NoResult())
+    } catch {
+      return reply.fail(error)
+    }
+  }
 }
 
 private final class InvokeBox: Sendable {
   let invoke: @Sendable (CallFrame) -> cb_outcome
+  let setUp: (@Sendable () throws -> Void)?
 
-  init(_ invoke: @escaping @Sendable (CallFrame) -> cb_outcome) {
-    self.invoke = invoke
+  init(_ function: Function) {
+    invoke = function.invoke
+    setUp = function.setUp
   }
 }
 

@@ -3,8 +3,14 @@ public struct NativeWriter {
   @usableFromInline var storage: [UInt8] = []
   public var bytes: [UInt8] { @inlinable get { storage } }
   @usableFromInline var depth = 0
+  @usableFromInline let bytesMax: Int
+  /// What the value would take, once that is more than `bytesMax`: no large part is written then,
+  /// for two copies of it may be more than the process may have. Zero while it fits.
+  public var excess: Int { @inlinable get { excessBytes } }
+  @usableFromInline var excessBytes = 0
 
-  @inlinable public init(reserving capacity: Int = 0) {
+  @inlinable public init(reserving capacity: Int = 0, bytesMax: Int = .max) {
+    self.bytesMax = bytesMax
     if capacity > 0 { storage.reserveCapacity(capacity) }
   }
 
@@ -12,6 +18,7 @@ public struct NativeWriter {
   public mutating func clear() {
     storage.removeAll(keepingCapacity: true)
     depth = 0
+    excessBytes = 0
   }
 
   @inlinable public mutating func write(_ tag: NativeTag) {
@@ -58,6 +65,7 @@ public struct NativeWriter {
   @inlinable public mutating func write<Element: BulkElement>(bulk elements: [Element]) {
     write(Element.bulkTag)
     append(bitsOf: UInt32(clamping: elements.count))
+    guard hasRoom(for: elements.count * MemoryLayout<Element>.stride) else { return }
     while !storage.count.isMultiple(of: 8) { storage.append(0) }
     elements.withUnsafeBytes { storage.append(contentsOf: $0) }
   }
@@ -88,7 +96,14 @@ public struct NativeWriter {
 
   @inlinable mutating func appendCounted(_ block: UnsafeRawBufferPointer) {
     append(bitsOf: UInt32(clamping: block.count))
+    guard hasRoom(for: block.count) else { return }
     storage.append(contentsOf: block)
+  }
+
+  @inlinable mutating func hasRoom(for count: Int) -> Bool {
+    if excessBytes == 0, count <= bytesMax - storage.count { return true }
+    excessBytes = max(excessBytes, storage.count) + count
+    return false
   }
 
   @inlinable mutating func append(bitsOf value: some BitwiseCopyable) {

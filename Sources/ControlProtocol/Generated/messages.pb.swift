@@ -1036,6 +1036,13 @@ package nonisolated struct Cloudburst_FunctionRecord: Sendable {
 
   package var uploadedAt: UInt64 = 0
 
+  /// the function's own limits; 0: the call's, or the cluster's
+  package var timeLimitUs: UInt64 = 0
+
+  package var memoryMebibytes: UInt32 = 0
+
+  package var attemptsMax: UInt32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -2687,7 +2694,7 @@ nonisolated extension Cloudburst_LogLines.Line: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Cloudburst_FunctionRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".FunctionRecord"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}bundle_name\0\u{1}bundle\0\u{1}signature\0\u{3}parameter_count\0\u{3}is_async\0\u{3}uploaded_at\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}bundle_name\0\u{1}bundle\0\u{1}signature\0\u{3}parameter_count\0\u{3}is_async\0\u{3}uploaded_at\0\u{3}time_limit_us\0\u{3}memory_mebibytes\0\u{3}attempts_max\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2702,6 +2709,9 @@ nonisolated extension Cloudburst_FunctionRecord: SwiftProtobuf.Message, SwiftPro
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.parameterCount) }()
       case 6: try { try decoder.decodeSingularBoolField(value: &self.isAsync) }()
       case 7: try { try decoder.decodeSingularUInt64Field(value: &self.uploadedAt) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.timeLimitUs) }()
+      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.memoryMebibytes) }()
+      case 10: try { try decoder.decodeSingularUInt32Field(value: &self.attemptsMax) }()
       default: break
       }
     }
@@ -2729,6 +2739,15 @@ nonisolated extension Cloudburst_FunctionRecord: SwiftProtobuf.Message, SwiftPro
     if self.uploadedAt != 0 {
       try visitor.visitSingularUInt64Field(value: self.uploadedAt, fieldNumber: 7)
     }
+    if self.timeLimitUs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.timeLimitUs, fieldNumber: 8)
+    }
+    if self.memoryMebibytes != 0 {
+      try visitor.visitSingularUInt32Field(value: self.memoryMebibytes, fieldNumber: 9)
+    }
+    if self.attemptsMax != 0 {
+      try visitor.visitSingularUInt32Field(value: self.attemptsMax, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2740,6 +2759,9 @@ nonisolated extension Cloudburst_FunctionRecord: SwiftProtobuf.Message, SwiftPro
     if lhs.parameterCount != rhs.parameterCount {return false}
     if lhs.isAsync != rhs.isAsync {return false}
     if lhs.uploadedAt != rhs.uploadedAt {return false}
+    if lhs.timeLimitUs != rhs.timeLimitUs {return false}
+    if lhs.memoryMebibytes != rhs.memoryMebibytes {return false}
+    if lhs.attemptsMax != rhs.attemptsMax {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -58,11 +58,23 @@ extension Scheduler {
     flight.header.scheduler = incarnation
     flight.title = call.dag.isEmpty ? call.function : call.dag
     flight.isSubmitted = call.submit
-    flight.attemptsMax = header.attemptsMax == 0 ? limits.attemptsMax : Int(header.attemptsMax)
-    let wanted = header.remainingMicroseconds == 0 ? limits.callTimeLimit : header.remaining
-    flight.timeLimit = min(wanted, limits.callTimeLimitMax).wholeNanoseconds
+    setLimits(of: &flight)
     flight.deadline = now.nanoseconds.addingSaturating(flight.timeLimit)
     return flight
+  }
+
+  /// The call's wishes go before those of its functions, and those before the cluster's; of time, the
+  /// shortest counts.
+  private func setLimits(of flight: inout Flight) {
+    let header = flight.header
+    let declared = registry.limits(of: flight.dispatch.stages)
+    if header.memoryMebibytes == 0 { flight.header.memoryMebibytes = declared.memoryMebibytes }
+    flight.attemptsMax =
+      header.attemptsMax == 0
+      ? declared.attemptsMax ?? limits.attemptsMax : Int(header.attemptsMax)
+    let wanted = header.remainingMicroseconds == 0 ? limits.callTimeLimit : header.remaining
+    let allowed = min(wanted, limits.callTimeLimitMax).wholeNanoseconds
+    flight.timeLimit = min(allowed, declared.timeNanoseconds ?? .max)
   }
 
   func checkPhase() throws(Failure) {

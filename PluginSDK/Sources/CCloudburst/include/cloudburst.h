@@ -72,6 +72,7 @@ enum {
 #define CB_CODE_FUNCTION_FAILED "FUNCTION_FAILED" /* the function itself refused or threw */
 #define CB_CODE_BAD_ARGUMENT "BAD_ARGUMENT"       /* the arguments do not fit the signature */
 #define CB_CODE_SET_UP_FAILED "SET_UP_FAILED"     /* set-up failed; the next call tries it again */
+#define CB_CODE_RESULT_TOO_LARGE "RESULT_TOO_LARGE" /* above the limit of one value */
 
 /* How a value's bytes are to be read. */
 enum {
@@ -132,6 +133,19 @@ struct cb_function {
   uint32_t concurrency; /* calls of this function that may be in flight at once; 1 if not ASYNC */
   cb_invoke invoke;
   void *context; /* the bundle's own; the host does not touch it */
+
+  /* From here on: fields that older bundles lack (CB_HAS). Zero leaves each to the host. */
+
+  /*
+   * Does the function's one-time set-up now, without a call: an invocation without arguments, ended by
+   * CB_DONE, or by CB_FAILED after fail. A host proves a new version by it in a process of its own,
+   * where no key can be read or written (CB_UNSUPPORTED). Other processes may never call it, so invoke
+   * does the set-up itself where it is still to be done. NULL: there is none.
+   */
+  cb_invoke set_up;
+  uint64_t time_limit_us;    /* microseconds a call may run; a caller's shorter limit counts */
+  uint32_t memory_mebibytes; /* private memory a call may have, in MiB; a caller's other wish counts */
+  uint32_t attempts_max;     /* 1 to 255 attempts where executors are lost; a caller's wish counts */
 };
 
 /* The descriptor and all it points at live, unchanged, as long as the process. */

@@ -16,6 +16,20 @@ let bundle = FunctionBundle("crashing") {
     context.log.info("chat says \(text)")
     print("printed \(text)")
   }
+  Function("unwrap") { () -> Int in
+    let nothing: Int? = Int("nothing")
+    return nothing!
+  }
+  Function("descend") { (depth: Int) in descend(depth) }
+  Function("gather") { () -> Int in
+    var rows: [[Int]] = []
+    while true { rows.append(Array(repeating: rows.count, count: 1 << 17)) }
+  }
+  Function("swell") { () -> [UInt8] in Array(repeating: 1, count: 257 << 20) }
+  Function("brief") { (seconds: Int) in
+    var left = seconds
+    while left > 0 { left = max(1, left) }
+  }.limits(time: .milliseconds(300), memory: 64 << 20, attempts: 1)
 
   // A body sees its own writes, in order.
   Function("rewrite") { (context: Context, key: String) throws -> [Int?] in
@@ -48,6 +62,11 @@ let bundle = FunctionBundle("crashing") {
       "deadline": remaining == true ? "within 5 s" : "\(String(describing: remaining))",
     ]
   }
+}
+
+/// Has no end.
+@inline(never) func descend(_ depth: Int) -> Int {
+  depth > 0 ? descend(depth + 1) &+ depth : depth
 }
 
 @c(cloudburst_bundle) public func entry() -> UnsafePointer<cb_bundle>? { bundle.descriptor }
