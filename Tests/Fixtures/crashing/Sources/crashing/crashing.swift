@@ -64,9 +64,12 @@ let bundle = FunctionBundle("crashing") {
   }
 }
 
-/// Has no end.
+/// Has no end; the frame it needs after its call keeps it from becoming a loop.
 @inline(never) func descend(_ depth: Int) -> Int {
-  depth > 0 ? descend(depth + 1) &+ depth : depth
+  withUnsafeTemporaryAllocation(of: Int.self, capacity: 64) { frame in
+    frame[depth & 63] = depth
+    return descend(depth + 1) &+ frame[depth & 63]
+  }
 }
 
 @c(cloudburst_bundle) public func entry() -> UnsafePointer<cb_bundle>? { bundle.descriptor }
