@@ -218,6 +218,30 @@ import WireProtocol
     #expect(driver.takeAnswers().isEmpty)
   }
 
+  @Test func aCallThatHasEndedDoesNotPayForTheOneThatEndedItsExecutor() throws {
+    var driver = Driver()
+    _ = driver.attach(0)
+    driver.call(.to("square", 1, attempts: 2), number: 1)
+    let dispatch = try #require(driver.takeDispatches().first)
+    driver.finish(dispatch, awaitsRelease: true)
+    let other = Failure(.memoryExceeded, "the function took more than 512 MiB")
+    driver.step(.executorLost(dispatch.executor, cause: other))
+    driver.wait(SchedulerLimits().releasePatience)
+    _ = driver.attach(0, life: 2)
+    driver.finish(try #require(driver.takeDispatches().first))
+    #expect(driver.takeAnswers().map(\.code) == [nil])
+  }
+
+  @Test func aCallThatIsToRunOnceIsNotRepeatedWhereItMayHaveRun() throws {
+    var driver = Driver()
+    _ = driver.attach(0, life: 1)
+    driver.call(.to("square", 1, attempts: 1), number: 1)
+    _ = driver.takeDispatches()
+    _ = driver.attach(0, life: 2)
+    #expect(driver.takeDispatches().isEmpty)
+    #expect(driver.takeAnswers().map(\.code) == [.executorLost])
+  }
+
   @Test func theParkedResultsOfALostAgentRunAgain() throws {
     var driver = Driver()
     _ = driver.attach(0)

@@ -8,7 +8,8 @@ extension Scheduler {
     // Its supervisor starts a successor only after reaping: the earlier lives are over.
     for earlier in executors.predecessors(of: id) {
       let cause = Failure(.executorLost, "the executor \(earlier) was replaced by \(id)")
-      lose(earlier, cause: cause, at: now, into: &effects)
+      // Which of its calls it died of, its supervisor would have said: none is charged for it.
+      lose(earlier, cause: cause, lastStarted: .max, at: now, into: &effects)
     }
     _ = executors.attach(id, processID: processID)
   }
@@ -35,7 +36,9 @@ extension Scheduler {
     let patience = now.nanoseconds.addingSaturating(limits.releasePatience.wholeNanoseconds)
     for index in flights.all(where: { $0.ranOn == id && $0.stage == .parked }) {
       flights[index].releaseIsDoubtful = true
-      flights[index].lastLoss = cause
+      // Whatever ended the executor, this call had ended before.
+      flights[index].lastLoss = Failure(
+        .executorLost, "its executor ended before its writes were safe: \(cause.message)")
       wakes.set(index, to: min(flights[index].deadline, patience))
     }
   }
@@ -80,6 +83,12 @@ extension Scheduler {
     if isGuilty && cause.code != .deadlineExceeded {
       flights[index].noteLoss(for: cause)
       runTimes.forget(flights[index].title)
+    }
+    guard isGuilty || flights[index].attemptsMax > 1 else {
+      // It may have run, and is to run once.
+      let failure = Failure(
+        .executorLost, "its executor ended before its answer was here: \(cause.message)")
+      return conclude(index, with: failure, at: now, into: &effects)
     }
     guard !isGuilty || !flights[index].isGivenUp(for: cause) else {
       return conclude(index, with: flights[index].lastWord(on: cause), at: now, into: &effects)
