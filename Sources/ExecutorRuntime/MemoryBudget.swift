@@ -8,7 +8,7 @@ import Platform
 /// that holds much makes way for a fresh one rather than let the next call pay for it.
 struct MemoryBudget {
   /// Between two looks at what the calls left behind.
-  private static let lookInterval: UInt64 = 1_000_000
+  private static let lookInterval: UInt64 = 10_000_000
 
   private let memory: ProcessMemory?
   private let defaultBytes: UInt64

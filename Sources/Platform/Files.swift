@@ -8,43 +8,29 @@ package enum Files {
     of path: String, bytesMax: Int = 256 << 20
   ) throws(PlatformError) -> [UInt8] {
     let file = try FileDescriptor(opening: path, flags: O_RDONLY)
-    // Said before it is read where the size is known.
+    // Said before it is read where the size is known; files of /proc say 0.
     var facts = stat()
-    if fstat(file.raw, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG, facts.st_size > bytesMax {
-      throw PlatformError(code: EFBIG, call: "read", doing: "reading \(path)")
-    }
-    var bytes: [UInt8] = []
+    let isSized = fstat(file.raw, &facts) == 0 && facts.st_mode & S_IFMT == S_IFREG
+    let size = isSized ? Int(facts.st_size) : 0
+    let tooLong = PlatformError(code: EFBIG, call: "read", doing: "reading \(path)")
+    guard size <= bytesMax else { throw tooLong }
+    // One byte more than it should have, so that its end is seen at the first try.
+    var room = UnsafeMutableRawBufferPointer.allocate(byteCount: max(4096, size + 1), alignment: 1)
+    defer { room.deallocate() }
     var used = 0
-    // Reads to the end of file instead of to the size: files of /proc say 0.
-    while true {
-      if used == bytes.count {
-        bytes.append(contentsOf: repeatElement(0, count: max(4096, min(used, 1 << 20))))
-      }
-      switch try readRest(of: file, into: &bytes, from: used) {
-      case .bytes(let count): used += count
-      case .endOfFile, .wouldBlock:
-        bytes.removeLast(bytes.count - used)
-        return bytes
-      }
-      guard used <= bytesMax else {
-        throw PlatformError(code: EFBIG, call: "read", doing: "reading \(path)")
-      }
+    while case .bytes(let count) = try file.read(into: .init(rebasing: room[used...])) {
+      used += count
+      guard used <= bytesMax else { throw tooLong }
+      if used == room.count { grow(&room) }
     }
+    return Array(UnsafeRawBufferPointer(rebasing: room[..<used]))
   }
 
-  private static func readRest(
-    of file: borrowing FileDescriptor, into bytes: inout [UInt8], from offset: Int
-  ) throws(PlatformError) -> FileDescriptor.ReadOutcome {
-    let count = bytes.count - offset
-    let result = bytes.withUnsafeMutableBytes { buffer in
-      var read: Int
-      repeat {
-        read = Glibc.read(file.raw, buffer.baseAddress! + offset, count)
-      } while read < 0 && errno == EINTR
-      return read
-    }
-    guard result >= 0 else { throw .current(in: "read", doing: "reading a file") }
-    return result == 0 ? .endOfFile : .bytes(result)
+  private static func grow(_ room: inout UnsafeMutableRawBufferPointer) {
+    let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * room.count, alignment: 1)
+    larger.copyMemory(from: UnsafeRawBufferPointer(room))
+    room.deallocate()
+    room = larger
   }
 
   /// Replaces the file as a whole: after a crash it holds the old bytes or the new ones.
