@@ -71,8 +71,8 @@ struct Misdeed: Sendable, CustomTestStringConvertible {
       let load = try await GoodLoad(on: cloud)
       await withTaskGroup(of: Void.self) { group in
         for number in 0..<Self.repetitions {
-          // Two at a time.
-          if number >= 2 { await group.next() }
+          // One executor of the four is left to the good ones.
+          if number >= 3 { await group.next() }
           group.addTask { await Self.judge(misdeed, on: cloud) }
         }
       }
@@ -90,7 +90,7 @@ struct Misdeed: Sendable, CustomTestStringConvertible {
       let name: Comment = "\(misdeed.function): \(error) \(error.detail ?? "")"
       #expect(error.code == misdeed.code, name)
       #expect(error.message.contains(misdeed.says), name)
-      #expect(error.detail?.contains(misdeed.shows) ?? misdeed.shows.isEmpty, name)
+      #expect(misdeed.shows.isEmpty || error.detail?.contains(misdeed.shows) == true, name)
       #expect(error.function == misdeed.function, name)
       #expect(error.version?.count == 12, name)
       #expect(error.node?.hasPrefix("node0/") == true, name)
