@@ -44,6 +44,7 @@ extension SchedulerLoop {
       guard try admitAgent(peer, hello, of: node) else { return }
       supervisors[node] = Agent(peer: peer, incarnation: hello.incarnation)
       try back.welcome(peer, welcome())
+      try askAgainToProbe()
       return try endFollowing()
     case .client, .scheduler, .storage: break
     }

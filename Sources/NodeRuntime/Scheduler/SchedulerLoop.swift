@@ -46,6 +46,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
   /// The last release of each cache in this turn, to be acknowledged at its end.
   var releasesTaken: [PeerID: UInt64] = [:]
   var roster: AgentRoster
+  var waitingProbes: [WaitingProbe] = []
   var gatherings: [UInt64: Gathering] = [:]
   var lastGathering: UInt64 = 0
   /// The shards as clients dial them, and the level of writes that name none: as the shard said last.
@@ -141,6 +142,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
       earliest.lower(to: back.deadline)
       earliest.lower(to: storage.deadline)
       earliest.lower(to: gatheringDeadline)
+      earliest.lower(to: probesDeadline)
       earliest.lower(to: roster.nextDeadline)
       earliest.lower(to: clients.isEmpty ? nil : welcomesHeldUntil)
       return earliest
@@ -162,6 +164,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     rates.note(now: now, ended: core.counts.ended, failed: core.counts.failed)
     if let due = core.nextDeadline, due <= now { try step(.timeReached) }
     try endGatherings(at: now)
+    try endWaitingProbes(at: now)
     try giveUpAgents(at: now)
     if let until = welcomesHeldUntil, until <= now { try releaseWelcomes() }
     try front.tend(now: now)
@@ -214,7 +217,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     case .store(let request, let number):
       // Where it cannot be sent now the core sends it again: when the shard is back, or later.
       _ = try storage.send(request.framed(.keyRequest, number: number))
-    case .probe(let digest, let number): return try probe(digest, number)
+    case .probe(let digest, let number): try probe(digest, number)
     case .answerRegistry(let answer, let number, let client):
       guard let peer = clients[client] else { return nil }
       try send(answer.response, number: number, to: peer)
@@ -238,22 +241,6 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     order.invocation = invocation
     order.reason = reason
     _ = try back.send(order.framed(.killExecutor), to: agent.peer)
-  }
-
-  private mutating func probe(
-    _ digest: ContentDigest, _ number: UInt64
-  ) throws -> Scheduler.Input? {
-    var request = BundleRequest()
-    request.digest = digest.bytes
-    for node in supervisors.keys.sorted() {
-      guard let agent = supervisors[node] else { continue }
-      if try back.send(request.framed(.probeBundle, number: number), to: agent.peer) { return nil }
-    }
-    var record = BundleRecord()
-    record.failure = Failure(
-      .unavailable, "no node is connected that could load the bundle",
-      hint: "cbctl status shows the nodes")
-    return .bundleProbed(record, number: number)
   }
 
   private mutating func drained() throws {
