@@ -43,7 +43,8 @@ package struct SessionVersions: Sendable {
     uses.append((owned, useCount))
     recentToken = nil
     if entries.count > keysMax { dropOldest() }
-    if uses.count > 4 * keysMax { compact() }
+    // What is not current any more stays the smaller part: a token is made from the end backwards.
+    if uses.count > 2 * entries.count + Limits.sessionEntriesMax { compact() }
   }
 
   package mutating func merge(_ token: SessionToken, isVolatile: Bool) {
@@ -68,9 +69,15 @@ package struct SessionVersions: Sendable {
     if references.isEmpty, let recentToken { return recentToken }
     var token = SessionToken()
     var included: Set<Key> = []
-    for key in references + uses[firstUse...].reversed().lazy.filter(isCurrent).map(\.key) {
-      guard token.entries.count < Limits.sessionEntriesMax else { break }
+    for key in references.prefix(Limits.sessionEntriesMax) {
       guard let entry = entries[key], included.insert(key).inserted else { continue }
+      token.entries.append(.init(key: key, version: entry.version))
+    }
+    for (key, use) in uses[firstUse...].reversed() {
+      guard token.entries.count < Limits.sessionEntriesMax else { break }
+      guard let entry = entries[key], entry.lastUse == use, !included.contains(key) else {
+        continue
+      }
       token.entries.append(.init(key: key, version: entry.version))
     }
     let bytes = token.encoded()
