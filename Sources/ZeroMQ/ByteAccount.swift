@@ -29,7 +29,9 @@ package final class ByteAccount: Sendable {
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: body.count, alignment: 16)
     copy.copyBytes(from: body)
     add(body.count)
-    let parcel = Unmanaged.passRetained(Parcel(account: self, byteCount: body.count))
+    let share = Parcel(account: self, byteCount: body.count)
+    share.isHandedOver.store(true, ordering: .releasing)
+    let parcel = Unmanaged.passRetained(share)
     zmq_msg_init_data(&message, copy.baseAddress, copy.count, letGo, parcel.toOpaque())
   }
 }
@@ -38,6 +40,9 @@ package final class ByteAccount: Sendable {
 private final class Parcel: Sendable {
   let account: ByteAccount
   let byteCount: Int
+  /// Orders what is written here before what its last owner reads, without relying on how libzmq
+  /// passes messages between its threads.
+  let isHandedOver = Atomic(false)
 
   init(account: ByteAccount, byteCount: Int) {
     self.account = account
@@ -50,5 +55,8 @@ private func letGo(_ body: UnsafeMutableRawPointer?, _ parcel: UnsafeMutableRawP
   body?.deallocate()
   guard let parcel else { return }
   let taken = Unmanaged<Parcel>.fromOpaque(parcel).takeRetainedValue()
+  guard taken.isHandedOver.load(ordering: .acquiring) else {
+    preconditionFailure("a message is let go of after it was handed over")
+  }
   taken.account.add(-taken.byteCount)
 }
