@@ -69,9 +69,6 @@ extension StorageShard {
       throw Failure(.badRequest, "the record sent for \(asked.key) is not one")
     }
     guard sent.payload.count <= Limits.valueBytesMax else { throw Self.valueTooLarge(asked.key) }
-    guard sent.lattice.isSupported else {
-      throw Failure(.lattice, "records of type \(sent.lattice) cannot be stored yet")
-    }
     guard var record = sent.canonical else {
       throw Failure(.badRequest, "the value sent for \(asked.key) is no \(sent.lattice)")
     }
@@ -128,7 +125,7 @@ extension StorageShard {
     guard outcome == .changed || buried != nil else { return entry }
     guard record.payload.count <= Limits.valueBytesMax else { throw Self.valueTooLarge(key) }
     if !record.isTombstone { try makeRoom(for: record, key) }
-    if outcome == .changed, record.lattice == .set || record.lattice == .counter {
+    if outcome == .changed, record.lattice.isStampedByOwner {
       record.stamp = clock.tick(now: now.wall)
     }
     let writer = isWhole(change, of: record) ? asker.peer : nil

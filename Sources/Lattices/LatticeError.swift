@@ -9,10 +9,20 @@ public struct LatticeError: Error, Hashable, Sendable, CustomStringConvertible {
     case fieldNumber
     /// A wire type that proto3 does not write: a group, 6 or 7.
     case wireType
+    /// A name that is not UTF-8.
+    case text
+    /// A number that nothing can be compared with.
+    case notANumber
+    /// A part that names another part which is not there.
+    case reference
+    /// More parts than the lattice's limits allow.
+    case tooLarge
   }
 
   public enum Payload: String, Hashable, Sendable {
-    case set, counter
+    case set, counter, priority
+    case singleKeyCausal = "single-key causal"
+    case multiKeyCausal = "multi-key causal"
   }
 
   public let code: Code
@@ -28,6 +38,10 @@ public struct LatticeError: Error, Hashable, Sendable, CustomStringConvertible {
       case .varint: "a varint is too long"
       case .fieldNumber: "a field number is out of range"
       case .wireType: "a wire type is not of proto3"
+      case .text: "a name is not UTF-8"
+      case .notANumber: "a number is NaN"
+      case .reference: "it refers to a part that is not there"
+      case .tooLarge: "it has more parts than its limits allow"
       }
     return "not a \(payload.rawValue) payload: \(reason) (at byte \(offset))"
   }

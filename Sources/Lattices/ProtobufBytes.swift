@@ -38,6 +38,11 @@ struct ProtobufReader {
     }
   }
 
+  /// One of a packed field's numbers; `nil` at their end.
+  mutating func nextVarint() throws(LatticeError) -> UInt64? {
+    position < bytes.endIndex ? try varint() : nil
+  }
+
   private mutating func varint() throws(LatticeError) -> UInt64 {
     var value: UInt64 = 0
     var shift: UInt64 = 0
@@ -64,7 +69,7 @@ struct ProtobufReader {
     return bytes[position..<end]
   }
 
-  private func failure(_ code: LatticeError.Code) -> LatticeError {
+  func failure(_ code: LatticeError.Code) -> LatticeError {
     LatticeError(code: code, payload: payload, offset: position - bytes.startIndex)
   }
 }
@@ -90,6 +95,16 @@ extension [UInt8] {
       rest >>= 7
     }
     append(UInt8(rest))
+  }
+
+  /// The tag of a field of bytes.
+  mutating func appendTag(_ number: UInt32) { appendVarint(UInt64(number) << 3 | 2) }
+
+  /// A field of bytes, written even where it is empty.
+  mutating func appendField(_ number: UInt32, _ field: ArraySlice<UInt8>) {
+    appendTag(number)
+    appendVarint(UInt64(field.count))
+    append(contentsOf: field)
   }
 
   mutating func appendLittleEndian(_ value: UInt64) {

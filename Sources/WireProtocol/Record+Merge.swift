@@ -16,8 +16,10 @@ package enum MergeOutcome: Equatable, Sendable {
 /// * within a generation a tombstone is below every value, and two tombstones keep the later stamp;
 /// * a last-writer-wins value is superseded by (stamp, payload, encoding, expiry, metadata), compared
 ///   in that order, so that its expiry goes with the write that set it;
-/// * sets and counters merge their payloads; their stamp and expiry are the larger ones, where an
-///   expiry of zero says nothing;
+/// * a priority value is superseded by (priority, lowest first; value, encoding), whatever the stamps;
+/// * the other types join their payloads, within the limits of the type;
+/// * of all but last-writer-wins values the stamp and expiry are the larger ones, where an expiry of
+///   zero says nothing;
 /// * a flag `partial` or `blind` stays only while both sides have it.
 ///
 /// `writeSequence` is no part of the lattice: it is the holder's own note and stays as it is.
@@ -37,9 +39,9 @@ extension Record {
       replace(by: other)
       return .changed
     case (.lastWriterWins, .lastWriterWins): return mergeRegister(other)
-    case (.set, .set): return mergePayload(other) { Self.union($0, $1) }
-    case (.counter, .counter): return mergePayload(other) { Self.sum($0, $1) }
-    default: return self == other ? .unchanged : .latticeConflict
+    case (.priority, .priority): return mergePriority(other)
+    case let (mine, theirs) where mine == theirs: return mergePayload(other)
+    default: return .latticeConflict
     }
   }
 
@@ -47,23 +49,13 @@ extension Record {
   /// once, and stores `canonical` so that equal values have equal bytes.
   package var isWellFormed: Bool { canonical != nil }
 
-  /// The record with its set or counter payload in the one form that every replica writes; nil when
-  /// the payload is not of the type, or a type this build cannot merge.
+  /// The record with its payload in the one form that every replica writes; nil when the payload is
+  /// not of the type.
   package var canonical: Record? {
+    guard let payload = lattice.canonical(payload) else { return nil }
     var record = self
-    switch lattice {
-    case .none: return payload.isEmpty ? record : nil
-    case .lastWriterWins: return record
-    case .set:
-      guard let set = try? GrowSet(serialized: payload) else { return nil }
-      record.payload = set.serialized()[...]
-      return record
-    case .counter:
-      guard let counter = try? Counter(serialized: payload) else { return nil }
-      record.payload = counter.serialized()[...]
-      return record
-    case .singleKeyCausal, .multiKeyCausal, .orderedSet, .priority: return nil
-    }
+    record.payload = payload
+    return record
   }
 
   private mutating func replace(by other: Record) {
@@ -74,6 +66,7 @@ extension Record {
 
   private mutating func mergeTombstone(_ other: Record) -> MergeOutcome {
     let before = self
+    encoding = max(encoding, other.encoding)
     joinEnvelope(other)
     return self == before ? .unchanged : .changed
   }
@@ -101,22 +94,34 @@ extension Record {
     return compareBytes(other.metadata, metadata)
   }
 
-  /// - Parameter join: the two payloads' join; nil for a payload not of its type.
-  private mutating func mergePayload(
-    _ other: Record, _ join: (Bytes, Bytes) -> Bytes?
-  ) -> MergeOutcome {
-    guard let joined = join(payload, other.payload) else { return .latticeConflict }
+  private mutating func mergePayload(_ other: Record) -> MergeOutcome {
+    guard let joined = lattice.join(payload, other.payload) else { return .latticeConflict }
     let before = self
     payload = joined
+    encoding = max(encoding, other.encoding)
     joinEnvelope(other)
     return self == before ? .unchanged : .changed
   }
 
-  /// Everything but the payload, for types whose stamp does not decide which payload survives.
+  /// The payload that survives brings its encoding along.
+  private mutating func mergePriority(_ other: Record) -> MergeOutcome {
+    guard let mine = try? Priority(serialized: payload),
+      let theirs = try? Priority(serialized: other.payload)
+    else { return .latticeConflict }
+    let before = self
+    if mine.isSuperseded(by: theirs) || (mine == theirs && encoding < other.encoding) {
+      payload = theirs.serialized()[...]
+      encoding = other.encoding
+    }
+    joinEnvelope(other)
+    return self == before ? .unchanged : .changed
+  }
+
+  /// Everything but the payload and its encoding, for types whose stamp does not decide which payload
+  /// survives.
   private mutating func joinEnvelope(_ other: Record) {
     stamp = max(stamp, other.stamp)
     expiry = max(expiry, other.expiry)
-    encoding = max(encoding, other.encoding)
     if compareBytes(metadata, other.metadata) < 0 { metadata = other.metadata }
     flags = joinedFlags(other)
   }
@@ -125,18 +130,5 @@ extension Record {
     let local: Flags = [.partial, .blind]
     return flags.union(other.flags).subtracting(local)
       .union(flags.intersection(other.flags).intersection(local))
-  }
-
-  private static func union(_ left: Bytes, _ right: Bytes) -> Bytes? {
-    guard var set = try? GrowSet(serialized: left), let other = try? GrowSet(serialized: right)
-    else { return nil }
-    return set.merge(other) ? set.serialized()[...] : left
-  }
-
-  private static func sum(_ left: Bytes, _ right: Bytes) -> Bytes? {
-    guard var counter = try? Counter(serialized: left),
-      let other = try? Counter(serialized: right)
-    else { return nil }
-    return counter.merge(other) ? counter.serialized()[...] : left
   }
 }

@@ -12,13 +12,8 @@ package enum LatticeType: UInt8, CaseIterable, Sendable {
   case priority = 6
   case counter = 100
 
-  /// What this build can merge and store.
-  package var isSupported: Bool {
-    switch self {
-    case .none, .lastWriterWins, .set, .counter: true
-    default: false
-    }
-  }
+  /// Whether a record's stamp is of its owner's last merge, and not of the write itself.
+  package var isStampedByOwner: Bool { self != .none && self != .lastWriterWins }
 }
 
 /// The record envelope: a stored value with everything that decides merges, the same bytes in
@@ -29,7 +24,7 @@ package enum LatticeType: UInt8, CaseIterable, Sendable {
 /// u64 stamp, u64 write sequence, u64 expiry, u32 metadata length, u32 zero`.
 ///
 /// The payload of a last-writer-wins record is the value's bytes as they are, so that a reader can
-/// use them in place; of a set, `SetValue`; of a counter, `CounterValue` (`proto/lattices.proto`).
+/// use them in place; of the other types, their message in `proto/lattices.proto`.
 package struct Record: Equatable, Sendable {
   package static let formatVersion: UInt8 = 1
   package static let headerByteCount = 48
@@ -47,7 +42,8 @@ package struct Record: Equatable, Sendable {
 
   package var lattice: LatticeType
   package var flags: Flags
-  /// `ValueEncoding` of a last-writer-wins payload: 0 raw, 1 JSON, 2 native.
+  /// `ValueEncoding` of the user's bytes in the payload: 0 raw, 1 JSON, 2 native. Of elements that were
+  /// written with different ones it is the highest.
   package var encoding: UInt8
   /// Compared before anything else; a delete starts the next one.
   package var generation: UInt64

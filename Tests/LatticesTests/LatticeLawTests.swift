@@ -19,6 +19,28 @@ let seeds: [UInt64] = [1, 2, 3, 0xC10D_B125]
     #expect(broken == nil)
   }
 
+  @Test(arguments: seeds) func priorityIsALattice(seed: UInt64) {
+    let broken = firstBrokenLaw(seed: seed, drawing: samplePriority)
+    #expect(broken == nil)
+  }
+
+  @Test(arguments: seeds) func vectorClockIsALattice(seed: UInt64) {
+    let broken = firstBrokenLaw(seed: seed, drawing: sampleClock)
+    #expect(broken == nil)
+  }
+
+  @Test(arguments: seeds) func causalValueIsALattice(seed: UInt64) {
+    let broken = firstBrokenLaw(seed: seed, rounds: 1500) { sampleCausal(&$0, .multiKey) }
+    #expect(broken == nil)
+  }
+
+  @Test func theLawsCatchOneClockForAllVersions() {
+    let broken = firstBrokenLaw(seed: 1) { random in
+      OneClock(clock: sampleClock(&random), values: sampleGrowSet(&random))
+    }
+    #expect(broken != nil)
+  }
+
   @Test(arguments: seeds) func generationalIsALattice(seed: UInt64) {
     let broken = firstBrokenLaw(seed: seed) { random in
       Generational(
@@ -78,6 +100,24 @@ func sampleCounter(_ random: inout SeededGenerator) -> Counter {
         added: totals.randomElement(using: &random) ?? 0,
         subtracted: totals.randomElement(using: &random) ?? 0)
     })
+}
+
+/// The original system's causal value: the joined clock stands for all values.
+private struct OneClock: Lattice {
+  var clock: VectorClock
+  var values: GrowSet
+
+  mutating func merge(_ other: Self) -> Bool {
+    switch clock.order(to: other.clock) {
+    case .after: return false
+    case .before: self = other
+    case .equal: return values.merge(other.values)
+    case .concurrent:
+      clock.merge(other.clock)
+      values.merge(other.values)
+    }
+    return true
+  }
 }
 
 /// The original system's last-writer-wins: equal stamps keep whatever came first.
