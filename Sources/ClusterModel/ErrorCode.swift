@@ -39,6 +39,8 @@ package enum ErrorCode: UInt16, CaseIterable, Sendable {
   case protocolVersion = 508
   case clockSkew = 509
   case internalError = 510
+  case wrongOwner = 511
+  case fenced = 512
 
   case lattice = 600
   case conflict = 601
@@ -54,7 +56,7 @@ package enum ErrorCode: UInt16, CaseIterable, Sendable {
   /// Whether the same request may succeed later without anybody changing it.
   package var isRetryable: Bool {
     switch self {
-    case .unavailable, .timedOut, .overloaded, .executorLost, .stopping: true
+    case .unavailable, .timedOut, .overloaded, .executorLost, .stopping, .wrongOwner: true
     default: false
     }
   }

@@ -10,6 +10,8 @@ package enum PeerRole: UInt8, CaseIterable, Sendable {
   case storage = 5
   /// The supervisor loop of a node agent.
   case supervisor = 6
+  /// Holds the membership and the ring, and tells them.
+  case router = 7
 }
 
 /// The first frame on every connection, from the side that dials.

@@ -19,6 +19,17 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
   case unwatch = 20
   /// A numbered one-way stream of updates from a shard to a subscribed cache.
   case push = 21
+  /// Without a body: asks a shard or the membership for the ring. With one: a `RingMessage`, asked for
+  /// or not.
+  case ring = 22
+  case memberReport = 23
+  case lease = 24
+  /// A numbered one-way stream of records between shards.
+  case replicate = 25
+  case replicated = 26
+  /// From a shard that is to hold keys to one that held them: its records, tombstones too. Answered
+  /// by `keyResponse`, whose `epoch` is the answerer's.
+  case holderRequest = 27
 
   case call = 32
   case result = 33

@@ -139,6 +139,8 @@ package struct KeyResponse: WireMessage {
   package var clock: UInt64 = 0
   /// For LIST: where the next page begins; zero at the end.
   package var cursor: UInt64 = 0
+  /// To a holder request: the epoch of the answerer's ring. Zero otherwise.
+  package var ringEpoch: UInt64 = 0
 
   package init() {}
 
@@ -150,6 +152,7 @@ package struct KeyResponse: WireMessage {
     if let failure { writer.message(100, FailureMessage(failure)) }
     writer.fixed64(101, clock)
     writer.fixed64(102, cursor)
+    writer.field(103, ringEpoch)
   }
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
@@ -165,6 +168,7 @@ package struct KeyResponse: WireMessage {
     case 100: failure = try reader.message(FailureMessage.self).failure
     case 101: clock = try reader.fixed64()
     case 102: cursor = try reader.fixed64()
+    case 103: ringEpoch = try reader.uint64()
     default: try reader.skip()
     }
   }

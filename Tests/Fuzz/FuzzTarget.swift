@@ -72,6 +72,12 @@ private func readBody(of frame: Frame) {
   case .logLines: read(LogLines.self, body)
   case .heartbeat, .streamAcknowledged, .sayHello, .unwatch, .cacheApplied, .executorBusy:
     read(Empty.self, body)
+  case .ring: read(RingMessage.self, body)
+  case .memberReport: read(MemberReport.self, body)
+  case .lease: read(Lease.self, body)
+  case .replicate: read(Replicate.self, body)
+  case .replicated: read(Replicated.self, body)
+  case .holderRequest: read(KeyRequest.self, body)
   case .controlRequest, .controlResponse: break
   }
 }

@@ -88,6 +88,7 @@ extension KeyResponse: Mirrored {
     response.failure = random.maybeFailure()
     response.clock = random.number()
     response.cursor = random.number()
+    response.ringEpoch = random.number()
     return response
   }
 
@@ -100,6 +101,7 @@ extension KeyResponse: Mirrored {
       failure.mirrored { mirror.failure = $0 }
       mirror.clock = clock
       mirror.cursor = cursor
+      mirror.ringEpoch = ringEpoch
     }
   }
 

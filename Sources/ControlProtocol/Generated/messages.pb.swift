@@ -96,6 +96,7 @@ package nonisolated enum Cloudburst_PeerRole: SwiftProtobuf.Enum, Swift.CaseIter
   case scheduler // = 4
   case storage // = 5
   case supervisor // = 6
+  case router // = 7
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -111,6 +112,7 @@ package nonisolated enum Cloudburst_PeerRole: SwiftProtobuf.Enum, Swift.CaseIter
     case 4: self = .scheduler
     case 5: self = .storage
     case 6: self = .supervisor
+    case 7: self = .router
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -124,6 +126,7 @@ package nonisolated enum Cloudburst_PeerRole: SwiftProtobuf.Enum, Swift.CaseIter
     case .scheduler: return 4
     case .storage: return 5
     case .supervisor: return 6
+    case .router: return 7
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -137,6 +140,7 @@ package nonisolated enum Cloudburst_PeerRole: SwiftProtobuf.Enum, Swift.CaseIter
     .scheduler,
     .storage,
     .supervisor,
+    .router,
   ]
 
 }
@@ -476,6 +480,9 @@ package nonisolated struct Cloudburst_KeyResponse: Sendable {
 
   package var cursor: UInt64 = 0
 
+  /// of the answerer; to a holderRequest only
+  package var ringEpoch: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -493,6 +500,143 @@ package nonisolated struct Cloudburst_WatchRequest: Sendable {
   package var knownGeneration: UInt64 = 0
 
   package var knownStamp: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Cloudburst_RingMessage: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var epoch: UInt64 = 0
+
+  package var copies: UInt32 = 0
+
+  /// all that live
+  package var shards: [Cloudburst_RingMessage.Shard] = []
+
+  /// who held the keys before; empty: nothing moves
+  package var holders: [Cloudburst_RingMessage.Shard] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated struct Shard: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var node: String = String()
+
+    package var shard: UInt32 = 0
+
+    package var incarnation: UInt64 = 0
+
+    /// empty in a list of holders
+    package var endpoint: String = String()
+
+    /// is to hold keys
+    package var isPlaced: Bool = false
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+  }
+
+  package init() {}
+}
+
+package nonisolated struct Cloudburst_MemberReport: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var role: Cloudburst_PeerRole = .unspecified
+
+  package var name: String = String()
+
+  package var incarnation: UInt64 = 0
+
+  /// of a storage node: index = shard
+  package var endpoints: [String] = []
+
+  /// the newest it knows
+  package var ring: Cloudburst_RingMessage {
+    get {_ring ?? Cloudburst_RingMessage()}
+    set {_ring = newValue}
+  }
+  /// Returns true if `ring` has been explicitly set.
+  package var hasRing: Bool {self._ring != nil}
+  /// Clears the value of `ring`. Subsequent reads from it will return its default value.
+  package mutating func clearRing() {self._ring = nil}
+
+  package var settledEpoch: UInt64 = 0
+
+  package var isLeaving: Bool = false
+
+  /// milliseconds since the epoch
+  package var wallClock: UInt64 = 0
+
+  package var processID: UInt32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _ring: Cloudburst_RingMessage? = nil
+}
+
+package nonisolated struct Cloudburst_Lease: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// from when the report was sent
+  package var milliseconds: UInt32 = 0
+
+  package var ringEpoch: UInt64 = 0
+
+  /// the member's clock less the membership's, in milliseconds
+  package var clockLead: Int64 = 0
+
+  package var mayLeave: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Cloudburst_Replicate: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var epoch: UInt64 = 0
+
+  package var tuples: [Cloudburst_KeyTuple] = []
+
+  /// everything to hand over in this epoch has been sent
+  package var handsOver: Bool = false
+
+  package var clock: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Cloudburst_Replicated: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var merged: UInt64 = 0
+
+  package var logged: UInt64 = 0
+
+  package var clock: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1122,7 +1266,7 @@ nonisolated extension Cloudburst_WriteLevel: SwiftProtobuf._ProtoNameProviding {
 }
 
 nonisolated extension Cloudburst_PeerRole: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PEER_ROLE_UNSPECIFIED\0\u{1}PEER_ROLE_CLIENT\0\u{1}PEER_ROLE_EXECUTOR\0\u{1}PEER_ROLE_CACHE\0\u{1}PEER_ROLE_SCHEDULER\0\u{1}PEER_ROLE_STORAGE\0\u{1}PEER_ROLE_SUPERVISOR\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PEER_ROLE_UNSPECIFIED\0\u{1}PEER_ROLE_CLIENT\0\u{1}PEER_ROLE_EXECUTOR\0\u{1}PEER_ROLE_CACHE\0\u{1}PEER_ROLE_SCHEDULER\0\u{1}PEER_ROLE_STORAGE\0\u{1}PEER_ROLE_SUPERVISOR\0\u{1}PEER_ROLE_ROUTER\0")
 }
 
 nonisolated extension Cloudburst_LatticeType: SwiftProtobuf._ProtoNameProviding {
@@ -1559,7 +1703,7 @@ nonisolated extension Cloudburst_KeyRequest: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Cloudburst_KeyResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".KeyResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0\u{1}tuples\0\u{3}response_id\0\u{3}anna_error\0\u{2}`\u{1}failure\0\u{1}clock\0\u{1}cursor\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0\u{1}tuples\0\u{3}response_id\0\u{3}anna_error\0\u{2}`\u{1}failure\0\u{1}clock\0\u{1}cursor\0\u{3}ring_epoch\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1574,6 +1718,7 @@ nonisolated extension Cloudburst_KeyResponse: SwiftProtobuf.Message, SwiftProtob
       case 100: try { try decoder.decodeSingularMessageField(value: &self._failure) }()
       case 101: try { try decoder.decodeSingularFixed64Field(value: &self.clock) }()
       case 102: try { try decoder.decodeSingularFixed64Field(value: &self.cursor) }()
+      case 103: try { try decoder.decodeSingularUInt64Field(value: &self.ringEpoch) }()
       default: break
       }
     }
@@ -1605,6 +1750,9 @@ nonisolated extension Cloudburst_KeyResponse: SwiftProtobuf.Message, SwiftProtob
     if self.cursor != 0 {
       try visitor.visitSingularFixed64Field(value: self.cursor, fieldNumber: 102)
     }
+    if self.ringEpoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.ringEpoch, fieldNumber: 103)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1616,6 +1764,7 @@ nonisolated extension Cloudburst_KeyResponse: SwiftProtobuf.Message, SwiftProtob
     if lhs._failure != rhs._failure {return false}
     if lhs.clock != rhs.clock {return false}
     if lhs.cursor != rhs.cursor {return false}
+    if lhs.ringEpoch != rhs.ringEpoch {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1656,6 +1805,305 @@ nonisolated extension Cloudburst_WatchRequest: SwiftProtobuf.Message, SwiftProto
     if lhs.key != rhs.key {return false}
     if lhs.knownGeneration != rhs.knownGeneration {return false}
     if lhs.knownStamp != rhs.knownStamp {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_RingMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RingMessage"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}epoch\0\u{1}copies\0\u{1}shards\0\u{1}holders\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.copies) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.shards) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.holders) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 1)
+    }
+    if self.copies != 0 {
+      try visitor.visitSingularUInt32Field(value: self.copies, fieldNumber: 2)
+    }
+    if !self.shards.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.shards, fieldNumber: 3)
+    }
+    if !self.holders.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.holders, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_RingMessage, rhs: Cloudburst_RingMessage) -> Bool {
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.copies != rhs.copies {return false}
+    if lhs.shards != rhs.shards {return false}
+    if lhs.holders != rhs.holders {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_RingMessage.Shard: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Cloudburst_RingMessage.protoMessageName + ".Shard"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}shard\0\u{1}incarnation\0\u{1}endpoint\0\u{3}is_placed\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.shard) }()
+      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.incarnation) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.endpoint) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.isPlaced) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.node.isEmpty {
+      try visitor.visitSingularStringField(value: self.node, fieldNumber: 1)
+    }
+    if self.shard != 0 {
+      try visitor.visitSingularUInt32Field(value: self.shard, fieldNumber: 2)
+    }
+    if self.incarnation != 0 {
+      try visitor.visitSingularFixed64Field(value: self.incarnation, fieldNumber: 3)
+    }
+    if !self.endpoint.isEmpty {
+      try visitor.visitSingularStringField(value: self.endpoint, fieldNumber: 4)
+    }
+    if self.isPlaced != false {
+      try visitor.visitSingularBoolField(value: self.isPlaced, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_RingMessage.Shard, rhs: Cloudburst_RingMessage.Shard) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.shard != rhs.shard {return false}
+    if lhs.incarnation != rhs.incarnation {return false}
+    if lhs.endpoint != rhs.endpoint {return false}
+    if lhs.isPlaced != rhs.isPlaced {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_MemberReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MemberReport"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}role\0\u{1}name\0\u{1}incarnation\0\u{1}endpoints\0\u{1}ring\0\u{3}settled_epoch\0\u{3}is_leaving\0\u{3}wall_clock\0\u{3}process_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.role) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.incarnation) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.endpoints) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._ring) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.settledEpoch) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.isLeaving) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.wallClock) }()
+      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.processID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.role != .unspecified {
+      try visitor.visitSingularEnumField(value: self.role, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    if self.incarnation != 0 {
+      try visitor.visitSingularFixed64Field(value: self.incarnation, fieldNumber: 3)
+    }
+    if !self.endpoints.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.endpoints, fieldNumber: 4)
+    }
+    try { if let v = self._ring {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    if self.settledEpoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.settledEpoch, fieldNumber: 6)
+    }
+    if self.isLeaving != false {
+      try visitor.visitSingularBoolField(value: self.isLeaving, fieldNumber: 7)
+    }
+    if self.wallClock != 0 {
+      try visitor.visitSingularUInt64Field(value: self.wallClock, fieldNumber: 8)
+    }
+    if self.processID != 0 {
+      try visitor.visitSingularUInt32Field(value: self.processID, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_MemberReport, rhs: Cloudburst_MemberReport) -> Bool {
+    if lhs.role != rhs.role {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.incarnation != rhs.incarnation {return false}
+    if lhs.endpoints != rhs.endpoints {return false}
+    if lhs._ring != rhs._ring {return false}
+    if lhs.settledEpoch != rhs.settledEpoch {return false}
+    if lhs.isLeaving != rhs.isLeaving {return false}
+    if lhs.wallClock != rhs.wallClock {return false}
+    if lhs.processID != rhs.processID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_Lease: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Lease"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}milliseconds\0\u{3}ring_epoch\0\u{3}clock_lead\0\u{3}may_leave\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.milliseconds) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.ringEpoch) }()
+      case 3: try { try decoder.decodeSingularSInt64Field(value: &self.clockLead) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.mayLeave) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.milliseconds != 0 {
+      try visitor.visitSingularUInt32Field(value: self.milliseconds, fieldNumber: 1)
+    }
+    if self.ringEpoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.ringEpoch, fieldNumber: 2)
+    }
+    if self.clockLead != 0 {
+      try visitor.visitSingularSInt64Field(value: self.clockLead, fieldNumber: 3)
+    }
+    if self.mayLeave != false {
+      try visitor.visitSingularBoolField(value: self.mayLeave, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_Lease, rhs: Cloudburst_Lease) -> Bool {
+    if lhs.milliseconds != rhs.milliseconds {return false}
+    if lhs.ringEpoch != rhs.ringEpoch {return false}
+    if lhs.clockLead != rhs.clockLead {return false}
+    if lhs.mayLeave != rhs.mayLeave {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_Replicate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Replicate"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}epoch\0\u{1}tuples\0\u{3}hands_over\0\u{1}clock\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.tuples) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.handsOver) }()
+      case 4: try { try decoder.decodeSingularFixed64Field(value: &self.clock) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 1)
+    }
+    if !self.tuples.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.tuples, fieldNumber: 2)
+    }
+    if self.handsOver != false {
+      try visitor.visitSingularBoolField(value: self.handsOver, fieldNumber: 3)
+    }
+    if self.clock != 0 {
+      try visitor.visitSingularFixed64Field(value: self.clock, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_Replicate, rhs: Cloudburst_Replicate) -> Bool {
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.tuples != rhs.tuples {return false}
+    if lhs.handsOver != rhs.handsOver {return false}
+    if lhs.clock != rhs.clock {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_Replicated: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Replicated"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}merged\0\u{1}logged\0\u{1}clock\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.merged) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.logged) }()
+      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.clock) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.merged != 0 {
+      try visitor.visitSingularUInt64Field(value: self.merged, fieldNumber: 1)
+    }
+    if self.logged != 0 {
+      try visitor.visitSingularUInt64Field(value: self.logged, fieldNumber: 2)
+    }
+    if self.clock != 0 {
+      try visitor.visitSingularFixed64Field(value: self.clock, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_Replicated, rhs: Cloudburst_Replicated) -> Bool {
+    if lhs.merged != rhs.merged {return false}
+    if lhs.logged != rhs.logged {return false}
+    if lhs.clock != rhs.clock {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -46,7 +46,7 @@ extension SchedulerLoop {
       try back.welcome(peer, welcome())
       try askAgainToProbe()
       return try endFollowing()
-    case .client, .scheduler, .storage: break
+    case .client, .scheduler, .storage, .router: break
     }
     let failure = Failure(
       .notAllowed, "“\(hello.name)” is no executor, cache or supervisor of this cluster")
@@ -63,7 +63,7 @@ extension SchedulerLoop {
       try step(.unreachable(id, number: 0))
       try loseSight(ofExecutorOn: id.node, hello)
     case .cache, .supervisor: loseSight(of: peer, hello)
-    case .client, .scheduler, .storage: return
+    case .client, .scheduler, .storage, .router: return
     }
   }
 

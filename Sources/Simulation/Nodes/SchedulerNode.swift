@@ -48,7 +48,7 @@ final class SchedulerNode: Node {
     case .client: clients[link.hello.incarnation] = link.peer
     case .executor: return greet(executor: link)
     case .cache, .supervisor: return Welcome()
-    case .scheduler, .storage: return nil
+    case .scheduler, .storage, .router: return nil
     }
     return Welcome()
   }
