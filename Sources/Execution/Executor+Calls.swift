@@ -147,7 +147,8 @@ extension Executor {
     } catch {
       result.failure = ended.named(error, by: identity)
     }
-    if !ended.seen.entries.isEmpty { result.session = ended.seen.encoded() }
+    let token = ended.known.token
+    if !token.entries.isEmpty { result.session = token.encoded() }
     // What was unacknowledged when it was read may be acknowledged by now.
     let waitsForReads = ended.readSequence > readings.acknowledged && !ended.isEarly
     if !waitsForReads { ended.readSequence = 0 }
@@ -176,10 +177,9 @@ extension RunningCall {
     do {
       header = try CallHeader(dispatch.header)
       if !header.session.isEmpty {
-        for entry in try SessionToken.decode(header.session).entries {
-          minimums[entry.key] = max(entry.version, minimums[entry.key] ?? .none)
-          clock = max(clock, entry.version.stamp)
-        }
+        let session = try SessionToken.decode(header.session)
+        known = KnownVersions(of: session)
+        clock = session.entries.map(\.version.stamp).max() ?? 0
       }
     } catch {
       throw Failure(.badRequest, "the dispatch's header or session cannot be read: \(error)")

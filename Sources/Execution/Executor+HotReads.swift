@@ -7,8 +7,10 @@ package import WireProtocol
 extension Executor {
   /// Whether what the shared cache has of any key is all that a read needs.
   package var readsStraight: Bool {
-    guard let call else { return false }
-    return call.overlay.isEmpty && !call.isCancelled
+    // Mutating, so that a loop that keeps this value in a class does not copy it to ask.
+    mutating get {
+      call?.overlay.isEmpty == true && call?.isCancelled == false
+    }
   }
 
   /// Takes what the shared cache has of a key, while `readsStraight`.
@@ -19,18 +21,9 @@ extension Executor {
   package mutating func takeHit(
     _ record: Record, of key: Key, acknowledged: UInt64, wall: () -> UInt64
   ) -> ReadAnswer? {
-    guard record.lattice == .lastWriterWins, isGoodEnough(record, for: key) else { return nil }
+    guard record.lattice == .lastWriterWins, !record.flags.contains(.partial) else { return nil }
     if record.expiry != 0, record.isExpired(at: wall()) { return nil }
-    note(record, of: key, acknowledged: acknowledged)
+    guard call?.note(record, of: key, acknowledged: acknowledged) == true else { return nil }
     return .value(encoding: record.encoding, record.payload)
-  }
-
-  /// What the call has learnt, whatever comes of it.
-  mutating func note(_ record: Record, of key: Key, acknowledged: UInt64) {
-    let isAcknowledged = record.writeSequence <= acknowledged
-    call?.note(record.version, of: key, isAcknowledged: isAcknowledged)
-    guard !isAcknowledged else { return }
-    let highest = max(call?.readSequence ?? 0, record.writeSequence)
-    call?.readSequence = highest
   }
 }

@@ -81,7 +81,7 @@ extension Executor {
 
   /// A partial record holds only what this node wrote; an older one is older than the session.
   func isGoodEnough(_ record: Record, for key: Key) -> Bool {
-    !record.flags.contains(.partial) && record.version >= call?.minimums[key] ?? .none
+    !record.flags.contains(.partial) && record.version >= call?.known.minimum(of: key) ?? .none
   }
 
   private mutating func fetch(
@@ -102,7 +102,7 @@ extension Executor {
   func request(for read: PendingRead) -> CacheFetch {
     var request = CacheFetch()
     request.key = read.key
-    request.minimum = call?.minimums[read.key] ?? .none
+    request.minimum = call?.known.minimum(of: read.key) ?? .none
     return request
   }
 
@@ -144,7 +144,7 @@ extension Executor {
   ) {
     reads.removeAll { $0.number == read.number }
     if let record = lookup.record {
-      note(record, of: read.key, acknowledged: readings.acknowledged)
+      call?.note(record, of: read.key, acknowledged: readings.acknowledged)
     }
     let result: ReadAnswer
     do {

@@ -61,12 +61,10 @@ struct RunningCall {
   var isCancelled = false
   /// The highest write sequence read that was not acknowledged then.
   var readSequence: UInt64 = 0
-  /// The least versions that reads may return: the session's, and what the call itself has read.
-  var minimums: [Key: Version] = [:]
+  /// The least versions that reads may return.
+  var known = KnownVersions()
   /// The latest stamp among all of these.
   var clock: UInt64 = 0
-  /// Versions read, oldest first; at most `Limits.sessionEntriesMax`.
-  var seen = SessionToken()
 
   var runStarted: UInt64 = 0
   var runNanoseconds: UInt64 = 0
@@ -132,15 +130,16 @@ struct RunningCall {
   /// Whether its result does not wait for the store, neither for what it wrote nor for what it read.
   var isEarly: Bool { header.writeLevel == .cached }
 
-  /// Takes note of a version that the body now knows.
-  mutating func note(_ version: Version, of key: Key, isAcknowledged: Bool) {
-    clock = max(clock, version.stamp)
-    guard version != .none, minimums[key].map({ $0 < version }) ?? true else { return }
+  /// Takes note of a record that the body now knows; an older one than known changes nothing.
+  ///
+  /// - Returns: whether it is as late as what was known.
+  @discardableResult
+  mutating func note(_ record: Record, of key: Key, acknowledged: UInt64) -> Bool {
+    let isAcknowledged = record.writeSequence <= acknowledged
     // A version that may be lost is none that later calls could insist on.
-    if isAcknowledged || !isEarly { seen.note(key, version) }
-    // A session's own entries stay; what was read is held to the same bound as `seen`.
-    if minimums.count < 2 * Limits.sessionEntriesMax || minimums[key] != nil {
-      minimums[key] = version
-    }
+    let travels = isAcknowledged || !isEarly
+    clock = max(clock, record.stamp)
+    if !isAcknowledged { readSequence = max(readSequence, record.writeSequence) }
+    return known.take(record.version, of: key, travels: travels)
   }
 }
