@@ -98,6 +98,9 @@ package struct HashRing: Equatable, Sendable {
     points.isEmpty ? nil : members[Int(points[firstPoint(from: hash)].member)]
   }
 
+  /// Where the stretches of the ring end, ascending: from one to the next, the owners are the same.
+  package var positions: [UInt64] { points.map(\.position) }
+
   /// Stays at the last epoch, which only a peer's bad bytes can bring about, rather than trap.
   private var nextEpoch: UInt64 { epoch == .max ? epoch : epoch + 1 }
 
