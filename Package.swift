@@ -130,14 +130,20 @@ let programs: [Target] = [
 ]
 
 let tests: [Target] = [
-  .tests("LatticesTests", ["Lattices"]),
+  .layer("LatticeSamples", ["Lattices"], path: "Tests/LatticeSamples"),
+  .tests("LatticesTests", ["Lattices", "LatticeSamples"]),
   .tests("ClusterModelTests", ["ClusterModel", "ContentHash"]),
   .tests(
-    "WireProtocolTests", ["WireProtocol", "ControlProtocol", "ClusterModel", "Lattices", protobuf]),
+    "WireProtocolTests",
+    [
+      "WireProtocol", "ControlProtocol", "ClusterModel", "Lattices", "LatticeSamples", protobuf,
+    ]),
   .tests(
     "PluginSDKTests",
     ["CloudburstFunctions", "CloudburstTesting", "CloudburstValues", "CCloudburst"]),
-  .tests("KeyValueStoreTests", ["KeyValueStore", "ClusterModel", "Lattices", "WireProtocol"]),
+  .tests(
+    "KeyValueStoreTests",
+    ["KeyValueStore", "ClusterModel", "Lattices", "LatticeSamples", "WireProtocol"]),
   .tests("CachingTests", ["Caching", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests(
     "ExecutionTests",

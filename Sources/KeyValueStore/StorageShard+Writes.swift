@@ -61,6 +61,7 @@ extension StorageShard {
     }
     var record = try checked(asked, by: asker)
     record.stamp = try stamped(record.stamp, asked.key, at: now)
+    if record.isCompletedByOwner { record = try completed(record, asked.key, by: asker, at: now) }
     return .put(record)
   }
 
@@ -80,6 +81,26 @@ extension StorageShard {
     }
     record.writeSequence = 0
     return record
+  }
+
+  /// Fills in what a client leaves to the owner, and refuses stamps inside that are not of our time.
+  private mutating func completed(
+    _ write: Record, _ key: Key, by asker: Asker, at now: Now
+  ) throws(Failure) -> Record {
+    var write = write
+    if asker.role == .client {
+      var held = table.find(key).map { table[$0].record }
+      if held?.isExpired(at: now.wall) == true { held = nil }
+      guard
+        let completed = write.completed(
+          stamp: write.stamp, actor: configuration.actor, over: held)
+      else { throw Failure(.badRequest, "the value sent for \(key) is no \(write.lattice)") }
+      write = completed
+    }
+    guard write.lattice == .registerMap || write.lattice == .map else { return write }
+    let latest = write.latticeValue?.latestStamp ?? 0
+    if latest > write.stamp { _ = try stamped(latest, key, at: now) }
+    return write
   }
 
   /// The write's own stamp, if it is one of our time, or a new one.

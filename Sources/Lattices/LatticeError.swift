@@ -15,12 +15,20 @@ public struct LatticeError: Error, Hashable, Sendable, CustomStringConvertible {
     case notANumber
     /// A part that names another part which is not there.
     case reference
+    /// A part that must be there is not.
+    case incomplete
+    /// A number, or a count of bytes, that the lattice never writes.
+    case outOfRange
     /// More parts than the lattice's limits allow.
     case tooLarge
   }
 
   public enum Payload: String, Hashable, Sendable {
-    case set, counter, priority
+    case set, counter, priority, maximum, minimum, flag, map
+    case observedRemoveSet = "observed-remove set"
+    case registerMap = "last-writer-wins map"
+    case register = "last-writer-wins"
+    case hyperLogLog = "HyperLogLog"
     case singleKeyCausal = "single-key causal"
     case multiKeyCausal = "multi-key causal"
   }
@@ -41,6 +49,8 @@ public struct LatticeError: Error, Hashable, Sendable, CustomStringConvertible {
       case .text: "a name is not UTF-8"
       case .notANumber: "a number is NaN"
       case .reference: "it refers to a part that is not there"
+      case .incomplete: "a part is missing"
+      case .outOfRange: "a number is out of range"
       case .tooLarge: "it has more parts than its limits allow"
       }
     return "not a \(payload.rawValue) payload: \(reason) (at byte \(offset))"

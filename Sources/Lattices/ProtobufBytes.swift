@@ -74,12 +74,28 @@ struct ProtobufReader {
   }
 }
 
+/// When parts that were appended as they came are to be normalised while more are read: a payload that
+/// repeats a part of two bytes must not cost a whole part in memory each time.
+struct Repetitions {
+  static let unsortedPartsMax = 1024
+  private var due = unsortedPartsMax
+
+  func areDue(at count: Int) -> Bool { count >= due }
+
+  /// - Parameter count: of the parts that normalising left.
+  mutating func settle(at count: Int) { due = max(Self.unsortedPartsMax, 2 * count) }
+}
+
 /// The tags these payloads write: field number and wire type in one byte.
 enum ProtobufTag {
   static let fixed1: UInt8 = 1 << 3 | 1
   static let bytes1: UInt8 = 1 << 3 | 2
+  static let fixed2: UInt8 = 2 << 3 | 1
+  static let varint1: UInt8 = 1 << 3
   static let varint2: UInt8 = 2 << 3
   static let varint3: UInt8 = 3 << 3
+  static let varint4: UInt8 = 4 << 3
+  static let varint5: UInt8 = 5 << 3
 }
 
 /// Bytes that `value` takes as a varint: 1 to 10.
@@ -95,6 +111,11 @@ extension [UInt8] {
       rest >>= 7
     }
     append(UInt8(rest))
+  }
+
+  mutating func appendNumber(_ tag: UInt8, _ value: UInt64) {
+    append(tag)
+    appendVarint(value)
   }
 
   /// The tag of a field of bytes.

@@ -13,6 +13,7 @@ extension Record {
   /// * A last-writer-wins put and a blind one join the holder's generation, whatever they knew; so
   ///   the later put survives a delete it had not seen.
   /// * Any other put of an older generation adds to a state that was deleted: unchanged.
+  /// * A put that gives a field of a map another kind is a conflict, as one of another type is.
   package mutating func take(_ write: Record) -> MergeOutcome {
     let isBlind = write.flags.contains(.blind)
     if write.generation > generation && !isBlind { return merge(write) }
@@ -22,6 +23,7 @@ extension Record {
       // An old put sent again meets a key that was deleted and is of another type by now.
       if lattice != .lastWriterWins && !isTombstone && write.stamp <= stamp { return .unchanged }
     }
+    if conflictsInside(write) { return .latticeConflict }
     var write = write
     // What the holder knows of the key, it still knows after the write, and no more than that.
     write.flags.subtract([.partial, .blind])

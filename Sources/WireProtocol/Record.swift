@@ -1,6 +1,7 @@
 package import ClusterModel
 
-/// What kind of lattice a record holds. The first seven are Anna's numbers.
+/// What kind of lattice a record holds. The first seven are Anna's numbers; from 1 on they
+/// are those of `AnyLattice.Kind`.
 package enum LatticeType: UInt8, CaseIterable, Sendable {
   /// No value: a tombstone.
   case none = 0
@@ -11,6 +12,14 @@ package enum LatticeType: UInt8, CaseIterable, Sendable {
   case orderedSet = 5
   case priority = 6
   case counter = 100
+  case growCounter = 101
+  case maximum = 102
+  case minimum = 103
+  case flag = 104
+  case map = 105
+  case observedRemoveSet = 106
+  case registerMap = 107
+  case hyperLogLog = 108
 
   /// Whether a record's stamp is of its owner's last merge, and not of the write itself.
   package var isStampedByOwner: Bool { self != .none && self != .lastWriterWins }

@@ -16,7 +16,7 @@ public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 /// The numbers are in the corpus's files.
 enum Decoder: UInt8 {
   case frame, record, callHeader, set, counter, native, json, sharedObject, registry, session
-  case priority, singleKeyCausal, multiKeyCausal
+  case lattice
 
   func run(_ bytes: Bytes) {
     switch self {
@@ -33,9 +33,7 @@ enum Decoder: UInt8 {
       read(BundleRecord.self, bytes)
       read(DAGRecord.self, bytes)
     case .session: read(SessionToken.self, bytes)
-    case .priority: readPriority(bytes)
-    case .singleKeyCausal: readCausal(bytes, .singleKey)
-    case .multiKeyCausal: readCausal(bytes, .multiKey)
+    case .lattice: readLattice(bytes)
     }
   }
 }
@@ -108,15 +106,15 @@ private func readCounter(_ bytes: Bytes) {
     (try? Counter(serialized: counter.serialized()[...])) == counter, "counter round trip")
 }
 
-private func readPriority(_ bytes: Bytes) {
-  guard let value = try? Priority(serialized: bytes) else { return }
-  precondition((try? Priority(serialized: value.serialized()[...])) == value, "priority round trip")
-}
-
-private func readCausal(_ bytes: Bytes, _ form: CausalValue.Form) {
-  guard let value = try? CausalValue(serialized: bytes, as: form) else { return }
-  let again = try? CausalValue(serialized: value.serialized(as: form)[...], as: form)
-  precondition(again == value, "causal round trip")
+/// The first byte is the kind.
+private func readLattice(_ bytes: Bytes) {
+  guard let kind = bytes.first.flatMap(AnyLattice.Kind.init),
+    let value = try? AnyLattice(serialized: bytes.dropFirst(), as: kind)
+  else { return }
+  let again = try? AnyLattice(serialized: value.serialized()[...], as: kind)
+  precondition(again == value, "\(kind) round trip")
+  var merged = value
+  precondition(merged.merge(value) == false, "\(kind) merges with itself to itself")
 }
 
 private func readNative(_ bytes: [UInt8]) {

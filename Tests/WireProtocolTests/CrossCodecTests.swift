@@ -1,6 +1,7 @@
 import ClusterModel
 import ControlProtocol
 import Foundation
+import LatticeSamples
 import Lattices
 import SwiftProtobuf
 import Testing
@@ -74,5 +75,45 @@ struct CrossCodecTests {
       #expect(message == FailureMessage(failure).mirror, "seed \(Self.seed)")
       #expect(Failure(message) == failure, "seed \(Self.seed)")
     }
+  }
+
+  /// The canonical form is what protobuf writes with its maps in order.
+  @Test(arguments: AnyLattice.Kind.allCases)
+  func payloadsAreTheMessagesOfTheContract(kind: AnyLattice.Kind) throws {
+    var random = SeededGenerator(seed: Self.seed)
+    for _ in 0..<Self.rounds {
+      let bytes = LatticeSamples.any(kind, using: &random).serialized()
+      let copied = try kind.copied(bytes)
+      #expect(copied == bytes, "seed \(Self.seed)")
+    }
+  }
+}
+
+extension AnyLattice.Kind {
+  /// Read and written by swift-protobuf.
+  fileprivate func copied(_ bytes: [UInt8]) throws -> [UInt8] {
+    switch self {
+    case .register: try Cloudburst_RegisterValue.copied(bytes)
+    case .set, .orderedSet: try Cloudburst_SetValue.copied(bytes)
+    case .singleKeyCausal: try Cloudburst_SingleKeyCausalValue.copied(bytes)
+    case .multiKeyCausal: try Cloudburst_MultiKeyCausalValue.copied(bytes)
+    case .priority: try Cloudburst_PriorityValue.copied(bytes)
+    case .counter, .growCounter: try Cloudburst_CounterValue.copied(bytes)
+    case .maximum, .minimum: try Cloudburst_NumberValue.copied(bytes)
+    case .flag: try Cloudburst_FlagValue.copied(bytes)
+    case .map: try Cloudburst_MapValue.copied(bytes)
+    case .observedRemoveSet: try Cloudburst_ObservedRemoveSetValue.copied(bytes)
+    case .registerMap: try Cloudburst_RegisterMapValue.copied(bytes)
+    case .hyperLogLog: try Cloudburst_HyperLogLogValue.copied(bytes)
+    }
+  }
+}
+
+extension SwiftProtobuf.Message {
+  fileprivate static func copied(_ bytes: [UInt8]) throws -> [UInt8] {
+    var options = BinaryEncodingOptions()
+    options.useDeterministicOrdering = true
+    let message = try Self(serializedBytes: bytes)
+    return try message.serializedBytes(partial: false, options: options)
   }
 }

@@ -1,4 +1,5 @@
 import ClusterModel
+import LatticeSamples
 import Lattices
 import Testing
 
@@ -24,41 +25,10 @@ struct RecordMergeTests {
   }
 
   private func payload(of lattice: LatticeType, _ random: inout SplitMix64) -> Bytes {
-    switch lattice {
-    case .set, .orderedSet:
-      let elements = (0..<Int.random(in: 0...3, using: &random)).map { _ in
-        Bytes([UInt8.random(in: 0...4, using: &random)])
-      }
-      return GrowSet(elements).serialized()[...]
-    case .counter:
-      let entries = (0..<Int.random(in: 0...3, using: &random)).map { _ in
-        Counter.Entry(
-          actor: UInt64.random(in: 1...3, using: &random),
-          added: UInt64.random(in: 0...3, using: &random),
-          subtracted: UInt64.random(in: 0...2, using: &random))
-      }
-      return Counter(entries).serialized()[...]
-    case .priority:
-      let priority = Double(Int.random(in: 0...1, using: &random))
-      let value = [UInt8.random(in: 0...1, using: &random)][...]
-      return Priority(priority: priority, value: value)?.serialized()[...] ?? []
-    case .singleKeyCausal, .multiKeyCausal:
-      return causal(&random).serialized(as: lattice == .multiKeyCausal ? .multiKey : .singleKey)[
-        ...]
-    default: return Bytes([UInt8.random(in: 0...2, using: &random)])
+    guard let kind = lattice.payloadKind else {
+      return Bytes([UInt8.random(in: 0...2, using: &random)])
     }
-  }
-
-  private func causal(_ random: inout SplitMix64) -> CausalValue {
-    CausalValue(
-      (0..<Int.random(in: 0...2, using: &random)).map { _ in
-        let clock = VectorClock([
-          "a": UInt32.random(in: 0...2, using: &random),
-          "b": UInt32.random(in: 0...2, using: &random),
-        ])
-        let values = GrowSet([[UInt8.random(in: 0...1, using: &random)]])
-        return CausalValue.Version(clock: clock, values: values)
-      })
+    return LatticeSamples.any(kind, using: &random).serialized()[...]
   }
 
   private func joined(_ left: Record, _ right: Record) -> Record {
@@ -193,6 +163,19 @@ struct RecordMergeTests {
   @Test func generationsThatAreUsedUpRefuseADelete() {
     var held = value(.set, generation: .max, stamp: 5)
     #expect(held.take(deleteStamped: 9) == .latticeConflict)
+  }
+
+  @Test func aWriteThatGivesAFieldAnotherKindIsAConflict() {
+    func map(_ value: AnyLattice) -> Record {
+      let field = LatticeMap.Field(name: [0x61], value: value)
+      return Record(lattice: .map, payload: LatticeMap([field]).serialized()[...])
+    }
+    var held = map(.flag(Flag()))
+    let before = held
+    var write = map(.set(GrowSet()))
+    write.flags = .blind
+    #expect(held.take(write) == .latticeConflict)
+    #expect(held == before)
   }
 
   private func value(_ lattice: LatticeType, generation: UInt64, stamp: UInt64) -> Record {

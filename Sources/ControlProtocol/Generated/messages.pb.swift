@@ -155,6 +155,14 @@ package nonisolated enum Cloudburst_LatticeType: SwiftProtobuf.Enum, Swift.CaseI
   case orderedSet // = 5
   case priority // = 6
   case counter // = 100
+  case growCounter // = 101
+  case maximum // = 102
+  case minimum // = 103
+  case flag // = 104
+  case map // = 105
+  case observedRemoveSet // = 106
+  case registerMap // = 107
+  case hyperLogLog // = 108
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -171,6 +179,14 @@ package nonisolated enum Cloudburst_LatticeType: SwiftProtobuf.Enum, Swift.CaseI
     case 5: self = .orderedSet
     case 6: self = .priority
     case 100: self = .counter
+    case 101: self = .growCounter
+    case 102: self = .maximum
+    case 103: self = .minimum
+    case 104: self = .flag
+    case 105: self = .map
+    case 106: self = .observedRemoveSet
+    case 107: self = .registerMap
+    case 108: self = .hyperLogLog
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -185,6 +201,14 @@ package nonisolated enum Cloudburst_LatticeType: SwiftProtobuf.Enum, Swift.CaseI
     case .orderedSet: return 5
     case .priority: return 6
     case .counter: return 100
+    case .growCounter: return 101
+    case .maximum: return 102
+    case .minimum: return 103
+    case .flag: return 104
+    case .map: return 105
+    case .observedRemoveSet: return 106
+    case .registerMap: return 107
+    case .hyperLogLog: return 108
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -199,6 +223,14 @@ package nonisolated enum Cloudburst_LatticeType: SwiftProtobuf.Enum, Swift.CaseI
     .orderedSet,
     .priority,
     .counter,
+    .growCounter,
+    .maximum,
+    .minimum,
+    .flag,
+    .map,
+    .observedRemoveSet,
+    .registerMap,
+    .hyperLogLog,
   ]
 
 }
@@ -1270,7 +1302,7 @@ nonisolated extension Cloudburst_PeerRole: SwiftProtobuf._ProtoNameProviding {
 }
 
 nonisolated extension Cloudburst_LatticeType: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0LATTICE_TYPE_NONE\0\u{1}LATTICE_TYPE_LAST_WRITER_WINS\0\u{1}LATTICE_TYPE_SET\0\u{1}LATTICE_TYPE_SINGLE_KEY_CAUSAL\0\u{1}LATTICE_TYPE_MULTI_KEY_CAUSAL\0\u{1}LATTICE_TYPE_ORDERED_SET\0\u{1}LATTICE_TYPE_PRIORITY\0\u{2}^\u{1}LATTICE_TYPE_COUNTER\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0LATTICE_TYPE_NONE\0\u{1}LATTICE_TYPE_LAST_WRITER_WINS\0\u{1}LATTICE_TYPE_SET\0\u{1}LATTICE_TYPE_SINGLE_KEY_CAUSAL\0\u{1}LATTICE_TYPE_MULTI_KEY_CAUSAL\0\u{1}LATTICE_TYPE_ORDERED_SET\0\u{1}LATTICE_TYPE_PRIORITY\0\u{2}^\u{1}LATTICE_TYPE_COUNTER\0\u{1}LATTICE_TYPE_GROW_COUNTER\0\u{1}LATTICE_TYPE_MAXIMUM\0\u{1}LATTICE_TYPE_MINIMUM\0\u{1}LATTICE_TYPE_FLAG\0\u{1}LATTICE_TYPE_MAP\0\u{1}LATTICE_TYPE_OBSERVED_REMOVE_SET\0\u{1}LATTICE_TYPE_REGISTER_MAP\0\u{1}LATTICE_TYPE_HYPER_LOG_LOG\0")
 }
 
 nonisolated extension Cloudburst_KeyRequestType: SwiftProtobuf._ProtoNameProviding {
