@@ -49,6 +49,7 @@ let sdk: [Target] = [
 
 let cores: [Target] = [
   .layer("KeyValueStore", ["ClusterModel", "Lattices", "WireProtocol"]),
+  .layer("AnnaDoor", ["ClusterModel", "WireProtocol"]),
   .layer("Caching", ["ClusterModel", "Lattices", "WireProtocol"]),
   .layer("Execution", ["ClusterModel", "CloudburstValues", "Lattices", "WireProtocol"]),
   .layer("Scheduling", ["ClusterModel", "Lattices", "WireProtocol"]),
@@ -80,7 +81,7 @@ let shells: [Target] = [
   .layer(
     "NodeRuntime",
     [
-      "Connections",
+      "AnnaDoor", "Connections",
       "KeyValueStore", "Caching", "Scheduling", "Supervision", "ControlProtocol",
       "CloudburstValues",
       "ExecutorSlots", "SharedCache", "DurableLog", "ContentHash",
@@ -144,6 +145,7 @@ let tests: [Target] = [
   .tests(
     "KeyValueStoreTests",
     ["KeyValueStore", "ClusterModel", "Lattices", "LatticeSamples", "WireProtocol"]),
+  .tests("AnnaDoorTests", ["AnnaDoor", "ClusterModel", "WireProtocol"]),
   .tests("CachingTests", ["Caching", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests(
     "ExecutionTests",

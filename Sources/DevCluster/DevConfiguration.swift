@@ -18,6 +18,8 @@ package struct DevConfiguration: Sendable {
   package var executorProgram: String
   /// The folder under which the node's cache is made: a tmpfs, as a rule.
   package var sharedMemoryTop: String
+  /// The first port of the Anna door; nil: there is none.
+  package var annaPort: UInt16?
   /// `NAME=value` lines that executors inherit.
   package var environment: [String] = []
 

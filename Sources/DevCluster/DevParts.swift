@@ -8,6 +8,7 @@ import ZeroMQ
 /// The loops of a local cluster, started in the order they depend on each other.
 final class DevParts: Sendable {
   private let storage: Part<StorageMessage>
+  private let anna: Part<AnnaMessage>?
   private let scheduler: Part<SchedulerMessage>
   private let cache: Part<CacheMessage>
   private let supervisor: Part<SupervisorMessage>
@@ -24,6 +25,8 @@ final class DevParts: Sendable {
       let storage = try Part.storage(
         plan.storage, in: context, logger: Logger(part: "storage"), ended: ended)
       stops.append { storage.part.stop(with: .stop) }
+      let anna = try plan.anna.map { try Part.anna($0, ended: ended) }
+      stops.append { anna?.stop(with: .stop) }
       var events = SchedulerLoop.Events()
       events.onReady = { ready.arrived() }
       events.onShutdown = { ended.request() }
@@ -38,6 +41,7 @@ final class DevParts: Sendable {
         plan.supervisor, beside: cache.mailbox, in: context, ended: ended,
         onFirstExecutor: { ready.arrived() })
       self.storage = storage.part
+      self.anna = anna
       self.scheduler = scheduler
       self.cache = cache
     } catch {
@@ -51,6 +55,7 @@ final class DevParts: Sendable {
     scheduler.stop(with: .stop)
     supervisor.stop(with: .stop)
     cache.stop(with: .stop)
+    anna?.stop(with: .stop)
     storage.stop(with: .stop)
   }
 }

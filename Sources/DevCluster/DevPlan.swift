@@ -7,6 +7,8 @@ struct DevPlan: Sendable {
   let storage: StorageConfiguration
   let cache: CacheConfiguration
   let supervisor: SupervisorConfiguration
+  /// Nil: no door for Anna's clients.
+  let anna: AnnaConfiguration?
   private let cluster: ClusterID
   private let incarnation: Incarnation
   /// The cluster's.
@@ -29,6 +31,12 @@ struct DevPlan: Sendable {
       endpoints: ["tcp://127.0.0.1:*", local.storage], dataFolder: configuration.dataFolder)
     storage.software = PartProcess.software
     self.storage = storage
+    let (cluster, shard) = (cluster, local.storage)
+    anna = configuration.annaPort.map { port in
+      AnnaConfiguration(
+        cluster: cluster, incarnation: incarnation, address: "127.0.0.1", port: port,
+        storage: shard)
+    }
     let node = NodeID("node0")
     cache = CacheConfiguration(
       node: node, cluster: cluster, incarnation: incarnation,

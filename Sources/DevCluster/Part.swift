@@ -34,6 +34,17 @@ extension Part where Message == StorageMessage {
   }
 }
 
+extension Part where Message == AnnaMessage {
+  static func anna(_ configuration: AnnaConfiguration, ended: EndSignal) throws -> Part {
+    let mailbox = try AnnaLoop.mailbox()
+    let logger = Logger(part: "anna")
+    let loop = try RunningLoop.start(named: "anna", onEnd: { ended.loopEnded("anna", $0) }) {
+      try AnnaLoop(configuration, mailbox: mailbox, logger: logger)
+    }
+    return Part(mailbox: mailbox, loop: loop)
+  }
+}
+
 extension Part where Message == SchedulerMessage {
   static func scheduler(
     _ configuration: SchedulerConfiguration, in context: Context, logger: Logger,

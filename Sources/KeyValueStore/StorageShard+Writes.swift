@@ -70,11 +70,11 @@ extension StorageShard {
       throw Failure(.badRequest, "the record sent for \(asked.key) is not one")
     }
     guard sent.payload.count <= Limits.valueBytesMax else { throw Self.valueTooLarge(asked.key) }
-    guard var record = sent.canonical else {
+    guard var record = sent.canonical?.asWrite else {
       throw Failure(.badRequest, "the value sent for \(asked.key) is no \(sent.lattice)")
     }
     // Generations are the platform's to know; a client writes to whatever there is.
-    record.flags.formIntersection(.blind)
+    record.flags.formIntersection([.blind, .foreign])
     if asker.role == .client {
       record.generation = 0
       record.flags.insert(.blind)
@@ -168,7 +168,7 @@ extension StorageShard {
   private mutating func first(_ change: Change) -> Record? {
     switch change {
     case .put(var record):
-      record.flags = []
+      record.flags.formIntersection(.foreign)
       return record
     case .add(let delta, let stamp): return counter(Counter(), adding: delta, stamp: stamp)
     case .delete: return nil

@@ -15,7 +15,8 @@ package enum MergeOutcome: Equatable, Sendable {
 /// * the higher generation replaces the lower one as a whole;
 /// * within a generation a tombstone is below every value, and two tombstones keep the later stamp;
 /// * a last-writer-wins value is superseded by (stamp, payload, encoding, expiry, metadata), compared
-///   in that order, so that its expiry goes with the write that set it;
+///   in that order, so that its expiry goes with the write that set it; one that came through the Anna
+///   door is placed by more than its stamp (`Record+Foreign.swift`);
 /// * a priority value is superseded by (priority, lowest first; value, encoding), whatever the stamps;
 /// * the other types join their payloads, within the limits of the type;
 /// * of all but last-writer-wins values the stamp and expiry are the larger ones, where an expiry of
@@ -52,7 +53,9 @@ extension Record {
   /// The record with its payload in the one form that every replica writes; nil when the payload is
   /// not of the type.
   package var canonical: Record? {
-    guard let payload = lattice.canonical(payload) else { return nil }
+    guard lattice == .lastWriterWins ? isSoundlyPlaced : !isPlaced,
+      let payload = lattice.canonical(payload)
+    else { return nil }
     var record = self
     record.payload = payload
     return record
@@ -72,6 +75,7 @@ extension Record {
   }
 
   private mutating func mergeRegister(_ other: Record) -> MergeOutcome {
+    if isPlaced || other.isPlaced { return mergePlaced(other) }
     let order = registerOrder(other)
     let joined = joinedFlags(other)
     if order > 0 {

@@ -12,9 +12,12 @@ extension Record {
   /// * A put stamped at or before the tombstone it meets was deleted by it: unchanged.
   /// * A last-writer-wins put and a blind one join the holder's generation, whatever they knew; so
   ///   the later put survives a delete it had not seen.
+  /// * A foreign put (`Record.foreign`) is compared with foreign stamps only, and supersedes anything
+  ///   native: the caller stamped it later than all that it holds.
   /// * Any other put of an older generation adds to a state that was deleted: unchanged.
   /// * A put that gives a field of a map another kind is a conflict, as one of another type is.
   package mutating func take(_ write: Record) -> MergeOutcome {
+    if write.flags.contains(.foreign) { return take(foreign: write) }
     let isBlind = write.flags.contains(.blind)
     if write.generation > generation && !isBlind { return merge(write) }
     if isTombstone && write.stamp <= stamp { return .unchanged }

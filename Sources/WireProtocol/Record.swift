@@ -47,6 +47,11 @@ package struct Record: Equatable, Sendable {
     package static let partial = Flags(rawValue: 2)
     /// On a write: joins the owner's current generation, whatever it is.
     package static let blind = Flags(rawValue: 4)
+    /// A last-writer-wins value stamped by another system. `metadata` is `u64 base, u64 foreign stamp`.
+    package static let foreign = Flags(rawValue: 8)
+    /// A last-writer-wins value that was written before its `stamp`: `metadata` begins with `u64 base`,
+    /// the stamp of the write. See `Record+Foreign.swift`.
+    package static let based = Flags(rawValue: 16)
   }
 
   package var lattice: LatticeType
@@ -64,7 +69,7 @@ package struct Record: Equatable, Sendable {
   /// Milliseconds since the epoch after which the record reads as absent; zero is never. Goes with the
   /// write of a last-writer-wins value; merged by maximum otherwise.
   package var expiry: UInt64
-  /// Consistency metadata of the causal levels.
+  /// Consistency metadata of the causal levels, behind what the flags announce.
   package var metadata: Bytes
   package var payload: Bytes
 

@@ -26,6 +26,7 @@ struct DevCommand: ParsableCommand {
   @Option(help: "The folder that keeps the data.") var data = ".cloudburst"
   @Option(help: "How many compute nodes.") var nodes = 1
   @Option(help: "How many executor processes on each node.") var executors = 2
+  @OptionGroup var anna: AnnaOptions
 
   func validate() throws {
     guard (1...16).contains(nodes) else { throw ValidationError("--nodes is 1 to 16") }
@@ -35,7 +36,8 @@ struct DevCommand: ParsableCommand {
 
   func run() throws {
     // Its own parts in one process: about 60, each executor's connections and pipes, the log's files.
-    try serving(needing: 112 + 8 * executors, serve)
+    try serving(
+      needing: 112 + 8 * executors + (anna.annaCompat ? AnnaOptions.descriptors : 0), serve)
   }
 
   private func serve(_ signals: borrowing Signals) throws {
@@ -43,6 +45,7 @@ struct DevCommand: ParsableCommand {
       port: port, dataFolder: memory ? nil : try absoluteFolder(data, for: "data"),
       executors: executors, executorProgram: Program.executor)
     configuration.nodes = nodes
+    configuration.annaPort = anna.port
     configuration.daemonProgram = Program.path
     configuration.environment = ExecutorEnvironment.lines()
     let banner = Self.banner(configuration)
@@ -64,8 +67,11 @@ struct DevCommand: ParsableCommand {
       configuration.nodes == 1
       ? "\(configuration.executors)"
       : "\(configuration.executors) on each of \(configuration.nodes) nodes"
+    let anna = configuration.annaPort.map { port in
+      "\nanna       tcp://127.0.0.1:\(port) to \(port + 3)"
+    }
     return """
-      endpoint   tcp://127.0.0.1:\(configuration.port)
+      endpoint   tcp://127.0.0.1:\(configuration.port)\(anna ?? "")
       data       \(configuration.dataFolder.map { "\($0) (kept)" } ?? "in memory (gone at stop)")
       executors  \(executors)
       """

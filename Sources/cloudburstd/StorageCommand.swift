@@ -24,6 +24,9 @@ struct StorageCommand: ParsableCommand {
   var listen: [Endpoint]
   @Flag(help: "Keep data in memory only.") var memory = false
   @Option(help: "The folder that keeps the data.") var data: String?
+  @OptionGroup var anna: AnnaOptions
+  @Option(help: "The IPv4 address of this machine at which Anna's clients are served.")
+  var annaAddress = "127.0.0.1"
 
   func validate() throws {
     guard !listen.isEmpty else { throw ValidationError("--listen is missing") }
@@ -33,17 +36,29 @@ struct StorageCommand: ParsableCommand {
   }
 
   func run() throws {
-    try serving(needing: 128) { signals in
+    try serving(needing: 128 + (anna.annaCompat ? AnnaOptions.descriptors : 0)) { signals in
       var configuration = StorageConfiguration(
         cluster: part.cluster, incarnation: part.drawIncarnation(),
         endpoints: listen.map(\.text),
         dataFolder: try data.map { try absoluteFolder($0, for: "data") })
       configuration.software = PartProcess.software
-      let process = try PartProcess.storage(configuration) { _ in
+      let process = try PartProcess.storage(configuration, anna: door(of: configuration)) { _ in
         say(PartLine.bound.rawValue)
         say(PartLine.ready.rawValue)
       }
       try process.serve(untilToldBy: signals)
+    }
+  }
+
+  private func door(
+    of configuration: StorageConfiguration
+  ) -> (_ storage: String) -> AnnaConfiguration? {
+    { storage in
+      anna.port.map { port in
+        AnnaConfiguration(
+          cluster: configuration.cluster, incarnation: configuration.incarnation,
+          address: annaAddress, port: port, storage: storage)
+      }
     }
   }
 }

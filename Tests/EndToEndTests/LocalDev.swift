@@ -18,9 +18,11 @@ final class LocalDev: Sendable {
   ///   - nodes: from two on, storage, scheduler and each node are processes of their own.
   ///   - data: instead of a folder that goes with this value.
   ///   - descriptors: that the daemon may open.
+  ///   - options: further ones of `cbctl dev`.
   init(
     durable: Bool = false, executors: Int = 2, nodes: Int = 1, uploading bundles: [String] = [],
-    data: String? = nil, environment: [String: String] = [:], descriptors: Int? = nil
+    data: String? = nil, environment: [String: String] = [:], descriptors: Int? = nil,
+    options more: [String] = []
   ) throws {
     scratch = try Scratch()
     dataFolder = data ?? scratch.path + "/data"
@@ -29,7 +31,7 @@ final class LocalDev: Sendable {
     port = Workbench.freePort()
     options =
       ["--port", "\(port)", "--executors", "\(executors)", "--nodes", "\(nodes)"]
-      + (durable ? ["--data", dataFolder] : ["--memory"])
+      + (durable ? ["--data", dataFolder] : ["--memory"]) + more
     try start()
     for bundle in bundles { try upload(bundle) }
   }

@@ -24,7 +24,7 @@ enum Workbench {
     }
   }
 
-  private static func isFree(_ port: UInt16) -> Bool {
+  static func isFree(_ port: UInt16) -> Bool {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in()

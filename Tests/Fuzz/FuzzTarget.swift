@@ -1,3 +1,4 @@
+import AnnaDoor
 import CloudburstValues
 import ClusterModel
 import Lattices
@@ -17,6 +18,7 @@ public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 enum Decoder: UInt8 {
   case frame, record, callHeader, set, counter, native, json, sharedObject, registry, session
   case lattice
+  case annaKeys, annaAddresses, annaDoor
 
   func run(_ bytes: Bytes) {
     switch self {
@@ -34,8 +36,38 @@ enum Decoder: UInt8 {
       read(DAGRecord.self, bytes)
     case .session: read(SessionToken.self, bytes)
     case .lattice: readLattice(bytes)
+    case .annaKeys:
+      read(AnnaKeyRequest.self, bytes)
+      read(AnnaKeyResponse.self, bytes)
+      read(AnnaLWWValue.self, bytes)
+    case .annaAddresses:
+      read(AnnaAddressRequest.self, bytes)
+      read(AnnaAddressResponse.self, bytes)
+      _ = AnswerAddress(bytes)
+    case .annaDoor: passThroughDoor(bytes)
     }
   }
+}
+
+/// Whatever is asked is asked or answered once, and what the door asks for the store can read.
+private func passThroughDoor(_ bytes: Bytes) {
+  var door = AnnaDoor(endpoints: ["tcp://127.0.0.1:6200"])
+  var effects: [AnnaDoor.Effect] = []
+  door.step(.storeReady, at: 0, into: &effects)
+  door.step(.keyRequest(bytes), at: 1, into: &effects)
+  var outcomes = 0
+  for effect in effects {
+    switch effect {
+    case .ask(let request, _):
+      outcomes += 1
+      for tuple in request.tuples where request.type == .put {
+        precondition((try? Record(tuple.record)) != nil, "the store reads what it is asked")
+      }
+    case .answer: outcomes += 1
+    case .dial, .hangUp: continue
+    }
+  }
+  precondition(outcomes <= 1, "one request, one outcome")
 }
 
 /// Whatever decodes, encodes and decodes to itself: otherwise a relay would change what it passes on.

@@ -35,7 +35,9 @@ struct LaunchPlan {
     switch part {
     case .storage:
       let data = configuration.dataFolder.map { ["--data", $0] } ?? ["--memory"]
+      let anna = configuration.annaPort.map { ["--anna-compat", "--anna-port", "\($0)"] } ?? []
       return ["storage"] + common + ["--listen", "tcp://127.0.0.1:*", "--listen", shard] + data
+        + anna
     case .scheduler:
       return ["scheduler"] + common
         + ["--listen", endpoint, "--listen-nodes", back, "--storage", shard]

@@ -21,17 +21,29 @@ package final class PartProcess: Sendable {
   }
 
   /// - Parameter onReady: called with the endpoints bound once requests are served.
+  /// - Parameter anna: told where the store listens, what the door for Anna's clients is to be told.
   /// - Throws: `Failure`: `portInUse`, `dataLocked`, `dataFormat`, `storageFailed`.
   package static func storage(
-    _ configuration: StorageConfiguration, onReady: ([String]) -> Void
+    _ configuration: StorageConfiguration,
+    anna: (_ storage: String) -> AnnaConfiguration? = { _ in nil }, onReady: ([String]) -> Void
   ) throws -> PartProcess {
     try refuseTaken(configuration.endpoints)
     let ended = try EndSignal()
     do {
       let started = try Part.storage(
         configuration, in: Context(), logger: Logger(part: "storage"), ended: ended)
+      var stops: [@Sendable () -> Void] = [{ started.part.stop(with: .stop) }]
+      do {
+        if let door = anna(started.endpoints.last ?? "") {
+          let part = try Part.anna(door, ended: ended)
+          stops.insert({ part.stop(with: .stop) }, at: 0)
+        }
+      } catch {
+        started.part.stop(with: .stop)
+        throw error
+      }
       onReady(started.endpoints)
-      return PartProcess(ended, stops: [{ started.part.stop(with: .stop) }])
+      return PartProcess(ended, stops: stops)
     } catch {
       throw Failure(starting: error, at: configuration.endpoints)
     }

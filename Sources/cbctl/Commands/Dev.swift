@@ -39,6 +39,10 @@ struct DevRun: LocalCommand {
   var nodes = 1
   @Option(help: "How many executor processes on each node.") var executors = 2
   @Flag(help: "Return once the cluster is ready; it goes on in the background.") var detach = false
+  @Flag(help: "Also serve clients that speak Anna's own protocol (Python, C++, anna-cli).")
+  var annaCompat = false
+  @Option(help: "The first of the four ports that Anna's clients ask; they know only the default.")
+  var annaPort: UInt16 = 6450
   @OptionGroup var local: LocalOptions
 
   var format: OutputFormat { local.output }
@@ -90,6 +94,7 @@ struct DevRun: LocalCommand {
     var arguments = [
       "dev", "--port", "\(port)", "--executors", "\(executors)", "--nodes", "\(nodes)",
     ]
+    if annaCompat { arguments += ["--anna-compat", "--anna-port", "\(annaPort)"] }
     if memory {
       arguments.append("--memory")
     } else {
