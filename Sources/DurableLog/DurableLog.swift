@@ -18,6 +18,8 @@ package final class DurableLog {
   private let folder: DataFolder
   private let options: OpaquePointer
   private let syncedWrites: OpaquePointer
+  /// Bytes at the journal's end that were cut when it was opened: a write that never was acknowledged.
+  package private(set) var unfinishedBytes = 0
   /// Nil only after `reopen` failed.
   private var database: OpaquePointer?
 
@@ -29,7 +31,7 @@ package final class DurableLog {
     let folder = try DataFolder(path)
     let options = Self.options()
     do throws(DurableLogError) {
-      database = try Self.open(folder.logPath, options)
+      (database, unfinishedBytes) = try Self.open(folder.logPath, options)
     } catch {
       rocksdb_options_destroy(options)
       throw error
@@ -103,10 +105,24 @@ package final class DurableLog {
   package func reopen() throws(DurableLogError) {
     if let database { rocksdb_close(database) }
     database = nil
-    database = try Self.open(folder.logPath, options)
+    (database, unfinishedBytes) = try Self.open(folder.logPath, options)
   }
 
+  /// - Returns: also how many bytes of an unfinished write were cut first.
   private static func open(
+    _ path: String, _ options: OpaquePointer
+  ) throws(DurableLogError) -> (OpaquePointer?, unfinishedBytes: Int) {
+    do throws(DurableLogError) {
+      return (try openAsItIs(path, options), 0)
+    } catch {
+      guard error.isDamage, let bytes = JournalTail.cutUnfinished(inFolder: path) else {
+        throw error
+      }
+      return (try openAsItIs(path, options), bytes)
+    }
+  }
+
+  private static func openAsItIs(
     _ path: String, _ options: OpaquePointer
   ) throws(DurableLogError) -> OpaquePointer {
     var database: OpaquePointer?
@@ -127,8 +143,8 @@ package final class DurableLog {
     rocksdb_options_set_max_background_jobs(options, 2)
     // Within a memtable a key that is written again and again is merged, not piled up.
     rocksdb_options_set_max_successive_merges(options, 8)
-    // A record cut off at the very end was never acknowledged; damage before it is reported. Within
-    // the journal's last block (32 KiB) RocksDB cannot tell the two apart and takes it for a cut.
+    // A record cut off at the very end was never acknowledged; damage before it is reported, except
+    // where it makes the last record look cut off. See `JournalTail` for what is more than cut off.
     rocksdb_options_set_wal_recovery_mode(
       options, Int32(rocksdb_tolerate_corrupted_tail_records_recovery))
     rocksdb_options_set_keep_log_file_num(options, 2)

@@ -17,10 +17,21 @@ package struct DurableLogError: Error, Equatable, Sendable, CustomStringConverti
     case .dataFormat:
       Failure(code, description, hint: "use a version at least as new, or another data folder")
     default:
-      Failure(
-        code, description,
-        hint: reason.contains("No space left")
-          ? "make room on its disk and start again: nothing acknowledged is lost" : "")
+      Failure(code, description, hint: hint)
     }
+  }
+
+  /// RocksDB's word for bytes whose checksum is not theirs, or ours for a record that is none.
+  var isDamage: Bool { reason.contains("Corruption") || reason.contains("is no record") }
+
+  private var hint: String {
+    if reason.contains("No space left") {
+      return "make room on its disk and start again: nothing acknowledged is lost"
+    }
+    if isDamage {
+      return "its files are damaged and nothing of them is served: restore the folder from a copy, "
+        + "or start with another one (cbctl dev --data FOLDER)"
+    }
+    return ""
   }
 }

@@ -133,6 +133,41 @@ struct DurableLogTests {
     withExtendedLifetime(log) {}
   }
 
+  @Test func aFlippedBitInATableIsReportedOrHarmlessNeverServed() throws {
+    do {
+      let log = try DurableLog(folder: folder.path)
+      for number in 0..<200 {
+        try write(
+          log,
+          [("key\(number)", value("\(number) " + String(repeating: "x", count: 300), stamp: 1))])
+      }
+      // Opening moves what the journal holds into a table.
+      try log.reopen()
+    }
+    let intact = try contents(DurableLog(folder: folder.path))
+    var random = SplitMix64(seed: 0xB17)
+    var reported = 0
+    for round in 0..<40 {
+      let copy = try copyAsKilled()
+      let files = try FileManager.default.contentsOfDirectory(
+        at: copy.url.appending(path: "log"), includingPropertiesForKeys: nil)
+      let table = try #require(files.first { $0.pathExtension == "sst" })
+      var bytes = try Data(contentsOf: table)
+      let place = Int.random(in: 0..<bytes.count, using: &random)
+      bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+      try bytes.write(to: table)
+      do {
+        let found = try contents(DurableLog(folder: copy.path))
+        #expect(found == intact, "round \(round): byte \(place) of \(bytes.count)")
+      } catch let error as DurableLogError {
+        reported += 1
+        #expect(error.failure.code == .storageFailed)
+        #expect(error.failure.hint.contains("damaged"), "\(error)")
+      }
+    }
+    #expect(reported > 30, "only \(reported) of 40 were noticed")
+  }
+
   @Test func aRecordCutOffAtTheEndIsLeftOut() throws {
     let log = try DurableLog(folder: folder.path)
     try write(log, [("a", value("1", stamp: 1))])
@@ -145,6 +180,58 @@ struct DurableLogTests {
     try bytes.dropLast(100).write(to: journal)
     #expect(try Array(contents(DurableLog(folder: killed.path)).keys) == ["a"])
     withExtendedLifetime(log) {}
+  }
+
+  /// A journal of three commits, of which the last is longer than two blocks.
+  private func journalOfThree() throws -> (TemporaryFolder, URL, Data, last: Int) {
+    let log = try DurableLog(folder: folder.path)
+    var sizes: [Int] = []
+    var found: (TemporaryFolder, URL, Data)?
+    for (key, count) in [("a", 40_000), ("b", 100), ("c", 90_000)] {
+      try write(log, [(key, value(String(repeating: key, count: count), stamp: 1))])
+      let killed = try copyAsKilled()
+      let files = try FileManager.default.contentsOfDirectory(
+        at: killed.url.appending(path: "log"), includingPropertiesForKeys: nil)
+      let journal = try #require(files.first { $0.pathExtension == "log" })
+      let bytes = try Data(contentsOf: journal)
+      sizes.append(bytes.count)
+      found = (killed, journal, bytes)
+    }
+    withExtendedLifetime(log) {}
+    let (killed, journal, bytes) = try #require(found)
+    return (killed, journal, bytes, last: sizes[1])
+  }
+
+  @Test func aLastCommitWithAnUnwrittenSectorIsCutOffAndToldOf() throws {
+    let (killed, journal, bytes, last) = try journalOfThree()
+    for sector in stride(from: (last / 512 + 1) * 512, to: bytes.count - 512, by: 7 * 512) {
+      var torn = bytes
+      torn.replaceSubrange(sector..<sector + 512, with: Data(count: 512))
+      try torn.write(to: journal)
+      let copy = TemporaryFolder()
+      try FileManager.default.copyItem(at: killed.url, to: copy.url)
+      let log = try DurableLog(folder: copy.path)
+      #expect(try contents(log).keys.sorted() == ["a", "b"], "sector at \(sector)")
+    }
+  }
+
+  @Test func anUnwrittenSectorInAnEarlierCommitIsDamage() throws {
+    let (killed, journal, bytes, last) = try journalOfThree()
+    var torn = bytes
+    torn.replaceSubrange(10_240..<10_752, with: Data(count: 512))
+    try torn.write(to: journal)
+    let error = #expect(throws: DurableLogError.self) { try DurableLog(folder: killed.path) }
+    #expect(error?.failure.hint.contains("damaged") == true)
+    #expect(try Data(contentsOf: journal) == torn, "the evidence is left as it was")
+    #expect(last < bytes.count)
+  }
+
+  @Test func aFlippedBitInTheLastCommitIsDamage() throws {
+    let (killed, journal, bytes, last) = try journalOfThree()
+    var flipped = bytes
+    flipped[last + 20_000] ^= 4
+    try flipped.write(to: journal)
+    #expect(throws: DurableLogError.self) { try DurableLog(folder: killed.path) }
   }
 
   @Test func aReopenedLogHoldsWhatItHeldAndTakesWrites() throws {

@@ -81,6 +81,13 @@ package struct StorageLoop: NodeLoop, ~Copyable {
     } catch {
       throw error.failure
     }
+    if log.unfinishedBytes > 0 {
+      logger.warning(
+        """
+        the last write to \(folder) was never finished nor acknowledged: its \(log.unfinishedBytes) \
+        bytes are cut off
+        """)
+    }
     logger.info("restored \(shard.statistics.keys) keys from \(folder)")
     return try LogWriter(log) { outcome in
       let message: StorageMessage =
