@@ -51,7 +51,10 @@ let cores: [Target] = [
   .layer("KeyValueStore", ["ClusterModel", "Lattices", "WireProtocol"]),
   .layer("AnnaDoor", ["ClusterModel", "WireProtocol"]),
   .layer("Caching", ["ClusterModel", "Lattices", "WireProtocol"]),
-  .layer("Execution", ["ClusterModel", "CloudburstValues", "Lattices", "WireProtocol"]),
+  .layer("RecordReading", ["ClusterModel", "CloudburstValues", "Lattices"]),
+  .layer(
+    "Execution",
+    ["ClusterModel", "CloudburstValues", "Lattices", "RecordReading", "WireProtocol"]),
   .layer("Scheduling", ["ClusterModel", "Lattices", "WireProtocol"]),
   .layer("Supervision", ["ClusterModel", "WireProtocol"]),
 ]
@@ -93,7 +96,7 @@ let shells: [Target] = [
     [
       "Connections",
       "ClusterModel", "Lattices", "WireProtocol", "ControlProtocol", "CloudburstValues",
-      "ContentHash", "ZeroMQ", "Platform", protobuf,
+      "RecordReading", "ContentHash", "ZeroMQ", "Platform", protobuf,
     ]),
   .layer("LocalCluster", ["CloudburstValues", "ClusterModel", "Platform"]),
   .layer(
@@ -119,7 +122,7 @@ let programs: [Target] = [
     "cbctl",
     [
       "CloudburstClient", "CloudburstValues", "LocalCluster", "ClusterModel", "ContentHash",
-      "Platform", arguments,
+      "Lattices", "Platform", "WireProtocol", arguments,
     ]),
   .program(
     "cbbench",

@@ -74,15 +74,12 @@ extension CloudburstClient {
   /// - Parameter max: stop after so many keys.
   public func keys(withPrefix prefix: String = "", max: Int = 1000) async throws -> [String] {
     var keys: [String] = []
-    var request = KeyRequest()
-    request.type = .list
-    request.tuples = [KeyTuple(key: Key(prefix))]
+    var cursor: UInt64 = 0
     repeat {
-      request.pageSize = UInt32(clamping: max - keys.count)
-      let page = try await exchange(request, at: Key(prefix), .read, isIdempotent: true)
+      let page = try await list(Key(prefix), from: cursor, max: max - keys.count)
       keys += page.tuples.map(\.key.description)
-      request.cursor = page.cursor
-    } while request.cursor != 0 && keys.count < max
+      cursor = page.cursor
+    } while cursor != 0 && keys.count < max
     return keys
   }
 }
@@ -126,7 +123,7 @@ extension CloudburstClient {
     if let failure = response.tuples.first?.failure { throw CloudburstError(failure) }
   }
 
-  private func exchange(
+  func exchange(
     _ request: KeyRequest, at key: Key, _ access: KeyAccess, isIdempotent: Bool,
     within timeLimit: Duration? = nil
   ) async throws -> KeyResponse {

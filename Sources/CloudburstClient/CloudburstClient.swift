@@ -28,6 +28,7 @@ public final class CloudburstClient: Sendable {
   public let endpoint: String
   public let configuration: ClientConfiguration
   let loop: ClientLoop
+  let dots = Locked(DotIssuer(actor: RandomBytes.word()))
 
   private init(endpoint: String, configuration: ClientConfiguration) throws(CloudburstError) {
     self.endpoint = endpoint

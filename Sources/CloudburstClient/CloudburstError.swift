@@ -91,6 +91,8 @@ extension CloudburstError {
     public static let protocolVersion = Code(.protocolVersion)
     public static let clockSkew = Code(.clockSkew)
     public static let internalError = Code(.internalError)
+    public static let wrongOwner = Code(.wrongOwner)
+    public static let fenced = Code(.fenced)
     public static let lattice = Code(.lattice)
     public static let conflict = Code(.conflict)
     public static let portInUse = Code(.portInUse)
@@ -108,6 +110,7 @@ extension CloudburstError {
       .keyReserved, .notAllowed,
       .unavailable, .timedOut, .deadlineExceeded, .overloaded, .cancelled, .executorLost,
       .storageFailed, .stopping, .protocolVersion, .clockSkew, .internalError,
+      .wrongOwner, .fenced,
       .lattice, .conflict, .portInUse, .dataLocked, .dataFormat,
     ]
   }

@@ -39,9 +39,13 @@ extension CloudburstClient {
   /// ```
   public func watch<V: Value>(_ key: String, as type: V.Type = V.self) throws -> KeyUpdates<V> {
     let key = try Key(validating: key)
+    return KeyUpdates(key: key, states: states(of: key))
+  }
+
+  func states(of key: Key) -> AsyncThrowingStream<Record?, any Error> {
     let (states, sink) = AsyncThrowingStream.makeStream(
       of: Record?.self, throwing: (any Error).self, bufferingPolicy: .bufferingNewest(1))
     loop.watch(key, sink)
-    return KeyUpdates(key: key, states: states)
+    return states
   }
 }

@@ -1,18 +1,11 @@
 public import CloudburstValues
 import ClusterModel
 import Lattices
-import WireProtocol
+import RecordReading
+package import WireProtocol
 
 /// What the store holds under a key, and what it knows of it.
 public struct StoredRecord: Sendable {
-  public enum Content: Hashable, Sendable {
-    /// The last write won.
-    case value(EncodedValue)
-    case counter(Int64)
-    /// The elements, in ascending order of their bytes.
-    case set([EncodedValue])
-  }
-
   public let key: String
   public let content: Content
   /// Starts again at each delete: of two generations the higher one counts.
@@ -23,29 +16,25 @@ public struct StoredRecord: Sendable {
   /// Milliseconds since 1970 after which the key is absent; nil is never.
   public let expiresAt: UInt64?
 
-  /// "lww", "counter" or "set".
-  public var latticeName: String {
-    switch content {
-    case .value: "lww"
-    case .counter: "counter"
-    case .set: "set"
-    }
-  }
+  /// Bytes of the value as it is stored, whatever its type.
+  public let byteCount: Int
+  /// As it is stored, for an exact copy.
+  package let record: Record
+
+  /// The type's name, as `cbctl kv put --type` takes it.
+  public var latticeName: String { record.lattice.word }
 
   /// When it was last changed: milliseconds since 1970.
   public var changedAt: UInt64 { HybridLogicalClock.milliseconds(of: stamp) }
 
-  /// The whole as one value: a counter is its sum, a set an array.
+  /// The whole as one value: a counter is its sum, a set an array, a causal value the array of its
+  /// concurrent values.
   public func encodedValue() throws -> EncodedValue {
-    switch content {
-    case .value(let value): return value
-    case .counter(let sum): return try EncodedValue(sum)
-    case .set(let elements):
-      return try EncodedValue(
-        elements.map { element throws(ValueError) in
-          try element.decode(as: AnyValue.self)
-        })
+    if case .value(let value) = content { return value }
+    guard let value = record.latticeValue else {
+      throw CloudburstError(.internalError, "the record of key \(key) cannot be read")
     }
+    return try EncodedValue(value.reading(encoding: record.encoding))
   }
 
   /// - Throws: `lattice` when it is not a `type`.
@@ -64,24 +53,36 @@ public struct StoredRecord: Sendable {
     generation = record.generation
     stamp = record.stamp
     expiresAt = record.expiry == 0 ? nil : record.expiry
+    byteCount = record.payload.count
+    self.record = record
     do {
-      content = try Self.content(of: record)
+      content = try Content(record)
     } catch {
       throw CloudburstError(.internalError, "the record of key \(key) cannot be read: \(error)")
     }
   }
+}
 
-  private static func content(of record: Record) throws -> Content {
-    switch record.lattice {
-    case .counter: return .counter(try Counter(serialized: record.payload).value)
-    case .set:
-      let elements = try GrowSet(serialized: record.payload).elements
-      return .set(
-        try elements.map { try EncodedValue(wireEncoding: record.encoding, bytes: $0) })
-    case .lastWriterWins:
-      return .value(try EncodedValue(wireEncoding: record.encoding, bytes: record.payload))
-    default:
-      throw CloudburstError(.lattice, "lattice \(record.lattice) is of a newer version")
+extension LatticeType {
+  /// What users call it.
+  package var word: String {
+    switch self {
+    case .none: "none"
+    case .lastWriterWins: "lww"
+    case .set: "set"
+    case .singleKeyCausal: "causal"
+    case .multiKeyCausal: "causal-multi"
+    case .orderedSet: "ordered-set"
+    case .priority: "priority"
+    case .counter: "counter"
+    case .growCounter: "grow-counter"
+    case .maximum: "max"
+    case .minimum: "min"
+    case .flag: "flag"
+    case .map: "map"
+    case .observedRemoveSet: "or-set"
+    case .registerMap: "lww-map"
+    case .hyperLogLog: "hyperloglog"
     }
   }
 }

@@ -1,6 +1,7 @@
 import CloudburstValues
 import ClusterModel
 import Lattices
+import RecordReading
 import WireProtocol
 
 /// What a key holds, as a body sees it.
@@ -10,6 +11,8 @@ enum StoredValue {
   case mapped(encoding: UInt8, read: UInt64)
   case counter(Int64)
   case set(encoding: UInt8, GrowSet)
+  /// Of another lattice, which bodies read and do not write: as a native value.
+  case lattice(Bytes)
 
   init(_ lookup: Lookup, read: UInt64, wall: UInt64) throws(Failure) {
     guard let record = lookup.record, !record.isExpired(at: wall) else {
@@ -24,7 +27,12 @@ enum StoredValue {
       case (.counter, _): self = .counter(try Counter(serialized: record.payload).value)
       case (.set, _):
         self = .set(encoding: record.encoding, try GrowSet(serialized: record.payload))
-      default: throw Failure(.lattice, "a value of type \(record.lattice) cannot be read here")
+      default:
+        guard let value = record.latticeValue else {
+          throw Failure(.internalError, "a stored \(record.lattice) cannot be read")
+        }
+        let read = try EncodedValue(value.reading(encoding: record.encoding))
+        self = .lattice(read.bytes[...])
       }
     } catch let failure as Failure {
       throw failure
@@ -59,6 +67,7 @@ enum StoredValue {
     case .mapped(let encoding, let read): .mapped(encoding: encoding, read: read)
     case .counter(let value): .counter(value)
     case .set(let encoding, let elements): .set(encoding: encoding, elements.elements)
+    case .lattice(let bytes): .value(encoding: ValueEncoding.native.rawValue, bytes)
     }
   }
 }

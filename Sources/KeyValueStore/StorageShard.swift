@@ -178,6 +178,7 @@ package struct StorageShard {
     switch request.type {
     case .get: response.tuples = get(request, for: asker, at: now)
     case .list: list(request, at: now, into: &response)
+    case .explain: response.tuples = explain(request, at: now)
     case .put, .delete:
       let needed = write(request, for: asker, at: now, into: &response, &effects)
       response.clock = clock.last

@@ -8,12 +8,15 @@ package enum KeyRequestType: UInt32, CaseIterable, Sendable {
   case delete = 101
   /// Keys that begin with `tuples[0].key`, in pages: the answer's tuples carry keys only.
   case list = 102
+  /// Where each key is and what it costs: `KeyExplanation` in the answer's payloads.
+  case explain = 103
 }
 
 /// One key of a request or answer. Fields below 100 are Anna's.
 package struct KeyTuple: WireMessage {
   package var key: Key
-  /// Anna's payload (front door only); native traffic carries `record`.
+  /// Anna's payload (front door only); native traffic carries `record`. On the answer to an EXPLAIN
+  /// the type, and a `KeyExplanation`.
   package var latticeType: UInt32 = 0
   package var annaError: UInt32 = 0
   package var payload: Bytes = []

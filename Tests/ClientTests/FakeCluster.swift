@@ -273,7 +273,7 @@ private final class FakeClusterBody {
         counter.increment(by: UInt64(tuple.counterDelta), actor: 1)
         try store(Record(lattice: .counter, payload: counter.serialized()[...]), at: tuple.key)
       case .put: try store(Record(tuple.record), at: tuple.key)
-      case .list: break
+      case .list, .explain: break
       }
       if request.type == .put { answer.version = records[tuple.key]?.version ?? .none }
       response.tuples.append(answer)

@@ -233,6 +233,7 @@ struct StoreDouble {
         response.tuples.append(KeyTuple(key: tuple.key))
       }
     case .list: list(request, into: &response)
+    case .explain: preconditionFailure("the scheduler asks no shard to explain a key")
     }
     return response
   }

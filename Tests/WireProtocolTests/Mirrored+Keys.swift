@@ -124,3 +124,56 @@ extension WatchRequest: Mirrored {
     }
   }
 }
+
+extension KeyExplanation.Holder: Mirrored {
+  static func random(using random: inout SeededGenerator) -> Self {
+    var holder = KeyExplanation.Holder()
+    holder.incarnation = Incarnation(random.number())
+    holder.isOwner = random.chance(50)
+    holder.version = Version(generation: random.number(), stamp: random.number())
+    return holder
+  }
+
+  var mirror: Cloudburst_KeyExplanation.Holder {
+    .with {
+      $0.incarnation = incarnation.number
+      $0.isOwner = isOwner
+      $0.versionGeneration = version.generation
+      $0.versionStamp = version.stamp
+    }
+  }
+}
+
+extension KeyExplanation: Mirrored {
+  static func random(using random: inout SeededGenerator) -> Self {
+    var explanation = KeyExplanation()
+    explanation.holders = random.several { Holder.random(using: &$0) }
+    explanation.payloadBytes = random.number()
+    explanation.storedBytes = random.number()
+    explanation.expiry = random.number()
+    explanation.isInMemory = random.chance(50)
+    explanation.isLogged = random.chance(50)
+    explanation.watches = random.number()
+    explanation.subscriptions = random.number()
+    explanation.requests = random.number()
+    explanation.rateSeconds = random.small()
+    return explanation
+  }
+
+  var mirror: Cloudburst_KeyExplanation {
+    .with {
+      $0.holders = holders.map(\.mirror)
+      $0.payloadBytes = payloadBytes
+      $0.storedBytes = storedBytes
+      $0.expiry = expiry
+      $0.isInMemory = isInMemory
+      $0.isLogged = isLogged
+      $0.watches = watches
+      $0.subscriptions = subscriptions
+      $0.requests = requests
+      $0.rateSeconds = rateSeconds
+    }
+  }
+
+  var elementCount: Int { holders.count }
+}

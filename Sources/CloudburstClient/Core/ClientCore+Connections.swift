@@ -143,7 +143,7 @@ extension ClientCore {
     connections[lane]?.waiting.insert(contentsOf: again, at: 0)
   }
 
-  private static func ring(of welcome: Welcome) -> HashRing? {
+  static func ring(of welcome: Welcome) -> HashRing? {
     guard welcome.storage.count > 1 else { return nil }
     let members = welcome.storage.indices.map { RingMember(name: "storage", shard: UInt16($0)) }
     return HashRing(epoch: welcome.ringEpoch, members: members)
@@ -155,7 +155,7 @@ extension ClientCore {
     return Self.shard(of: key, on: ring)
   }
 
-  private static func shard(of key: Key, on ring: HashRing?) -> Lane {
+  static func shard(of key: Key, on ring: HashRing?) -> Lane {
     .shard(Int(ring?.owner(of: StableHash.of(key.bytes))?.shard ?? 0))
   }
 }

@@ -244,6 +244,9 @@ package nonisolated enum Cloudburst_KeyRequestType: SwiftProtobuf.Enum, Swift.Ca
   case put // = 2
   case delete // = 101
   case list // = 102
+
+  /// answered with KeyExplanation in the tuples' payloads
+  case explain // = 103
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -257,6 +260,7 @@ package nonisolated enum Cloudburst_KeyRequestType: SwiftProtobuf.Enum, Swift.Ca
     case 2: self = .put
     case 101: self = .delete
     case 102: self = .list
+    case 103: self = .explain
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -268,6 +272,7 @@ package nonisolated enum Cloudburst_KeyRequestType: SwiftProtobuf.Enum, Swift.Ca
     case .put: return 2
     case .delete: return 101
     case .list: return 102
+    case .explain: return 103
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -279,6 +284,7 @@ package nonisolated enum Cloudburst_KeyRequestType: SwiftProtobuf.Enum, Swift.Ca
     .put,
     .delete,
     .list,
+    .explain,
   ]
 
 }
@@ -382,7 +388,7 @@ package nonisolated struct Cloudburst_KeyTuple: @unchecked Sendable {
     set {_uniqueStorage()._key = newValue}
   }
 
-  /// 2 to 6: Anna's front door only
+  /// 2 to 6: Anna's front door, and answers to EXPLAIN
   package var latticeType: Cloudburst_LatticeType {
     get {_storage._latticeType}
     set {_uniqueStorage()._latticeType = newValue}
@@ -454,6 +460,60 @@ package nonisolated struct Cloudburst_KeyTuple: @unchecked Sendable {
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// What the shard that was asked knows of a key.
+package nonisolated struct Cloudburst_KeyExplanation: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// the owner first
+  package var holders: [Cloudburst_KeyExplanation.Holder] = []
+
+  package var payloadBytes: UInt64 = 0
+
+  /// with key and envelope
+  package var storedBytes: UInt64 = 0
+
+  package var expiry: UInt64 = 0
+
+  package var isInMemory: Bool = false
+
+  /// the synced log has this version
+  package var isLogged: Bool = false
+
+  package var watches: UInt64 = 0
+
+  package var subscriptions: UInt64 = 0
+
+  /// in the last rate_seconds; 0 seconds: nobody counts
+  package var requests: UInt64 = 0
+
+  package var rateSeconds: UInt32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated struct Holder: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// the shard's
+    package var incarnation: UInt64 = 0
+
+    package var isOwner: Bool = false
+
+    package var versionGeneration: UInt64 = 0
+
+    package var versionStamp: UInt64 = 0
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+  }
+
+  package init() {}
 }
 
 package nonisolated struct Cloudburst_KeyRequest: Sendable {
@@ -1306,7 +1366,7 @@ nonisolated extension Cloudburst_LatticeType: SwiftProtobuf._ProtoNameProviding 
 }
 
 nonisolated extension Cloudburst_KeyRequestType: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0KEY_REQUEST_TYPE_UNSPECIFIED\0\u{1}KEY_REQUEST_TYPE_GET\0\u{1}KEY_REQUEST_TYPE_PUT\0\u{2}c\u{1}KEY_REQUEST_TYPE_DELETE\0\u{1}KEY_REQUEST_TYPE_LIST\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0KEY_REQUEST_TYPE_UNSPECIFIED\0\u{1}KEY_REQUEST_TYPE_GET\0\u{1}KEY_REQUEST_TYPE_PUT\0\u{2}c\u{1}KEY_REQUEST_TYPE_DELETE\0\u{1}KEY_REQUEST_TYPE_LIST\0\u{1}KEY_REQUEST_TYPE_EXPLAIN\0")
 }
 
 nonisolated extension Cloudburst_FailureMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1658,6 +1718,126 @@ nonisolated extension Cloudburst_KeyTuple: SwiftProtobuf.Message, SwiftProtobuf.
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_KeyExplanation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".KeyExplanation"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}holders\0\u{3}payload_bytes\0\u{3}stored_bytes\0\u{1}expiry\0\u{3}is_in_memory\0\u{3}is_logged\0\u{1}watches\0\u{1}subscriptions\0\u{1}requests\0\u{3}rate_seconds\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.holders) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.payloadBytes) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.storedBytes) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.expiry) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.isInMemory) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.isLogged) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.watches) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.subscriptions) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.requests) }()
+      case 10: try { try decoder.decodeSingularUInt32Field(value: &self.rateSeconds) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.holders.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.holders, fieldNumber: 1)
+    }
+    if self.payloadBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.payloadBytes, fieldNumber: 2)
+    }
+    if self.storedBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.storedBytes, fieldNumber: 3)
+    }
+    if self.expiry != 0 {
+      try visitor.visitSingularUInt64Field(value: self.expiry, fieldNumber: 4)
+    }
+    if self.isInMemory != false {
+      try visitor.visitSingularBoolField(value: self.isInMemory, fieldNumber: 5)
+    }
+    if self.isLogged != false {
+      try visitor.visitSingularBoolField(value: self.isLogged, fieldNumber: 6)
+    }
+    if self.watches != 0 {
+      try visitor.visitSingularUInt64Field(value: self.watches, fieldNumber: 7)
+    }
+    if self.subscriptions != 0 {
+      try visitor.visitSingularUInt64Field(value: self.subscriptions, fieldNumber: 8)
+    }
+    if self.requests != 0 {
+      try visitor.visitSingularUInt64Field(value: self.requests, fieldNumber: 9)
+    }
+    if self.rateSeconds != 0 {
+      try visitor.visitSingularUInt32Field(value: self.rateSeconds, fieldNumber: 10)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_KeyExplanation, rhs: Cloudburst_KeyExplanation) -> Bool {
+    if lhs.holders != rhs.holders {return false}
+    if lhs.payloadBytes != rhs.payloadBytes {return false}
+    if lhs.storedBytes != rhs.storedBytes {return false}
+    if lhs.expiry != rhs.expiry {return false}
+    if lhs.isInMemory != rhs.isInMemory {return false}
+    if lhs.isLogged != rhs.isLogged {return false}
+    if lhs.watches != rhs.watches {return false}
+    if lhs.subscriptions != rhs.subscriptions {return false}
+    if lhs.requests != rhs.requests {return false}
+    if lhs.rateSeconds != rhs.rateSeconds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_KeyExplanation.Holder: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Cloudburst_KeyExplanation.protoMessageName + ".Holder"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}incarnation\0\u{3}is_owner\0\u{3}version_generation\0\u{3}version_stamp\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.incarnation) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.isOwner) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.versionGeneration) }()
+      case 4: try { try decoder.decodeSingularFixed64Field(value: &self.versionStamp) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.incarnation != 0 {
+      try visitor.visitSingularFixed64Field(value: self.incarnation, fieldNumber: 1)
+    }
+    if self.isOwner != false {
+      try visitor.visitSingularBoolField(value: self.isOwner, fieldNumber: 2)
+    }
+    if self.versionGeneration != 0 {
+      try visitor.visitSingularUInt64Field(value: self.versionGeneration, fieldNumber: 3)
+    }
+    if self.versionStamp != 0 {
+      try visitor.visitSingularFixed64Field(value: self.versionStamp, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_KeyExplanation.Holder, rhs: Cloudburst_KeyExplanation.Holder) -> Bool {
+    if lhs.incarnation != rhs.incarnation {return false}
+    if lhs.isOwner != rhs.isOwner {return false}
+    if lhs.versionGeneration != rhs.versionGeneration {return false}
+    if lhs.versionStamp != rhs.versionStamp {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

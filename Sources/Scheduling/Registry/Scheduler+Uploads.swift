@@ -87,7 +87,7 @@ extension Scheduler {
         return listChunks(of: key, cursor: response.cursor, at: now, into: &effects)
       }
       finishBegin(key, beginning.present + found, at: now, into: &effects)
-    case .delete: preconditionFailure("beginning an upload deletes nothing")
+    case .delete, .explain: preconditionFailure("beginning an upload asks for nothing else")
     }
   }
 

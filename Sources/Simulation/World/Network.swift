@@ -197,7 +197,7 @@ final class Network {
   private static func isStamped(_ body: Bytes) -> Bool {
     guard let request = try? KeyRequest.decode(body) else { return false }
     switch request.type {
-    case .get, .list: return true
+    case .get, .list, .explain: return true
     case .delete: return request.tuples.allSatisfy { $0.version.stamp != 0 }
     case .put:
       return request.tuples.allSatisfy { tuple in

@@ -11,95 +11,58 @@ struct KV: AsyncParsableCommand {
       Examples:
         cbctl kv put n 2
         cbctl kv get n
+        cbctl kv put visits 1 --type counter
         cbctl kv watch n
+        cbctl kv export > backup.jsonl
       """,
-    subcommands: [KVPut.self, KVGet.self, KVDelete.self, KVList.self, KVWatch.self])
-}
-
-struct KVPut: ClusterCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "put",
-    abstract: "Store a value under a key.",
-    discussion: """
-      The value is JSON, or @FILE or - for raw bytes.
-
-      Examples:
-        cbctl kv put n 2
-        cbctl kv put greeting '"hello"' --ttl 10m
-        cbctl kv put book @book.txt --level durable
-      """)
-
-  @OptionGroup var cluster: ClusterOptions
-  @Argument(help: "The key: 1 to 1024 bytes of UTF-8.") var key: String
-  @Argument(help: "One JSON value, @FILE or -.") var value: String
-  @Option(help: "After this time the key is absent, such as 30s or 10m.") var ttl: TimeLimit?
-  @Option(help: "When the write counts as done: accepted, replicated or durable.")
-  var level: LevelWord?
-
-  func check() throws { try InputWord.check(value) }
-
-  func run(on cloud: CloudburstClient) async throws -> Output {
-    let stored = try InputWord(value).storedValue()
-    try await cloud.put(key, encoded: stored, level: level?.level, timeToLive: ttl?.duration)
-    return Output(json: .map(["key": .string(key), "stored": .bool(true)]), text: "")
-  }
-}
-
-/// `CloudburstClient.WriteLevel` as a word.
-enum LevelWord: String, ExpressibleByArgument, CaseIterable {
-  case accepted
-  case replicated
-  case durable
-
-  var level: CloudburstClient.WriteLevel? { .init(rawValue: rawValue) }
-}
-
-struct KVGet: ClusterCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "get",
-    abstract: "Print the value of a key.",
-    discussion: """
-      A counter prints as its sum, a set as an array, raw bytes as they are. With -o json also the
-      lattice type and the version.
-
-      Examples:
-        cbctl kv get n
-        cbctl kv get visits/home -o json
-      """)
-
-  @OptionGroup var cluster: ClusterOptions
-  @Argument(help: "The key.") var key: String
-
-  func run(on cloud: CloudburstClient) async throws -> Output {
-    guard let record = try await cloud.inspect(key) else {
-      throw Failure(.keyNotFound, "there is no value under \(key)", hint: "cbctl kv ls")
-    }
-    var output = try Output(result: try record.encodedValue())
-    output.json = .object([
-      "key": .string(key), "type": .string(record.latticeName), "value": output.json,
-      "generation": .integer(Int64(clamping: record.generation)),
-      "stamp": .integer(Int64(clamping: record.stamp)),
-      "expiresAt": record.expiresAt.map { .integer(Int64(clamping: $0)) },
+    subcommands: [
+      KVPut.self, KVGet.self, KVDelete.self, KVList.self, KVWatch.self, KVExplain.self,
+      KVExport.self, KVImport.self,
     ])
-    return output
-  }
 }
 
 struct KVDelete: ClusterCommand {
   static let configuration = CommandConfiguration(
     commandName: "del",
-    abstract: "Delete a key; deleting an absent one succeeds.",
+    abstract: "Delete keys, or take an element or a field away; what is absent is no error.",
     discussion: """
-      Example:
+      Examples:
         cbctl kv del n
+        cbctl kv del n m --level durable
+        cbctl kv del cart --element '"book"'
+        cbctl kv del profile --field age
       """)
 
   @OptionGroup var cluster: ClusterOptions
-  @Argument(help: "The key.") var key: String
+  @Argument(help: "The keys.") var keys: [String]
+  @Option(help: "Only this element of an or-set: one JSON value.") var element: String?
+  @Option(help: "Only this field of an lww-map.") var field: String?
+  @Option(help: "When the deletion counts as done: accepted, replicated or durable.")
+  var level: LevelWord?
+
+  func check() throws {
+    if let element { try InputWord.check(element) }
+    guard element == nil && field == nil || keys.count == 1 else {
+      throw Failure(.usage, "an element or a field is taken away from one key, not \(keys.count)")
+    }
+    guard element == nil || field == nil else {
+      throw Failure(.usage, "--element goes with an or-set, --field with an lww-map: not both")
+    }
+  }
 
   func run(on cloud: CloudburstClient) async throws -> Output {
-    try await cloud.delete(key)
-    return Output(json: .map(["key": .string(key), "deleted": .bool(true)]), text: "")
+    if let element {
+      let value = try InputWord(element).storedValue().decode(as: AnyValue.self)
+      let isGone = try await cloud.removableSet(keys[0]).remove(value, level: level?.level)
+      return Output(json: .map(["key": .string(keys[0]), "removed": .bool(isGone)]), text: "")
+    }
+    if let field {
+      try await cloud.fields(keys[0]).remove(field, level: level?.level)
+      return Output(json: .map(["key": .string(keys[0]), "removed": .bool(true)]), text: "")
+    }
+    for outcome in try await cloud.delete(keys, level: level?.level) { try outcome.get() }
+    let deleted = keys.map { AnyValue.map(["key": .string($0), "deleted": .bool(true)]) }
+    return Output(json: deleted.count == 1 ? deleted[0] : .array(deleted), text: "")
   }
 }
 
@@ -121,52 +84,5 @@ struct KVList: ClusterCommand {
     // The platform's own keys are shown only to those who ask for them.
     if !prefix.hasPrefix("_cb") { keys.removeAll { $0.hasPrefix(ReservedKeys.prefix) } }
     return Output(json: .array(keys.map(AnyValue.string)), text: keys.joined(separator: "\n"))
-  }
-}
-
-struct KVWatch: ClusterCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "watch",
-    abstract: "Print a key's value now and after every change, until interrupted.",
-    discussion: """
-      Bursts of changes are merged into the latest state. With -o json, or into a pipe, one JSON
-      object a line; --timeout ends the watch.
-
-      Examples:
-        cbctl kv watch n
-        cbctl kv watch n --count 1 -o json
-      """)
-
-  @OptionGroup var cluster: ClusterOptions
-  @Argument(help: "The key.") var key: String
-  @Option(help: "End after so many states.") var count: Int?
-
-  func run(on cloud: CloudburstClient) async throws -> Output {
-    let asJSON = cluster.output == .json || !StandardOutput.isTerminal
-    let (key, count) = (key, count)
-    try await withTimeLimit(cluster.timeout?.duration) {
-      var seen = 0
-      for try await state in try cloud.watch(key, as: AnyValue.self) {
-        StandardOutput.write(Self.line(key, state, asJSON: asJSON) + "\n")
-        seen += 1
-        if let count, seen >= count { return }
-      }
-    }
-    return Output(json: .null, text: "")
-  }
-
-  func runPrinting() async throws {
-    try await failing {
-      let cloud = try await cluster.connect()
-      _ = try await run(on: cloud)
-      await cloud.close()
-    }
-  }
-
-  private static func line(_ key: String, _ state: AnyValue?, asJSON: Bool) -> String {
-    guard asJSON else { return state?.plainText ?? "(absent)" }
-    return AnyValue.object([
-      "key": .string(key), "present": .bool(state != nil), "value": state,
-    ]).jsonText
   }
 }
