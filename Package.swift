@@ -57,6 +57,7 @@ let cores: [Target] = [
     ["ClusterModel", "CloudburstValues", "Lattices", "RecordReading", "WireProtocol"]),
   .layer("Scheduling", ["ClusterModel", "Lattices", "WireProtocol"]),
   .layer("Supervision", ["ClusterModel", "WireProtocol"]),
+  .layer("Membership", ["ClusterModel", "WireProtocol"]),
 ]
 
 let shells: [Target] = [
@@ -85,7 +86,7 @@ let shells: [Target] = [
     "NodeRuntime",
     [
       "AnnaDoor", "Connections",
-      "KeyValueStore", "Caching", "Scheduling", "Supervision", "ControlProtocol",
+      "KeyValueStore", "Caching", "Scheduling", "Supervision", "Membership", "ControlProtocol",
       "CloudburstValues",
       "ExecutorSlots", "SharedCache", "DurableLog", "ContentHash",
       "ZeroMQ", "Platform", "CPlatform", "ClusterModel", "Lattices", "WireProtocol", logging,
@@ -154,6 +155,7 @@ let tests: [Target] = [
     "ExecutionTests",
     ["Execution", "CloudburstValues", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests("SupervisionTests", ["Supervision", "ClusterModel", "WireProtocol"]),
+  .tests("MembershipTests", ["Membership", "ClusterModel", "WireProtocol"]),
   .tests("SchedulingTests", ["Scheduling", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests(
     "ShellTests",

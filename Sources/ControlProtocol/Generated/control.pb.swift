@@ -576,11 +576,84 @@ package nonisolated struct Cloudburst_Control_Status: @unchecked Sendable {
     set {_uniqueStorage()._unverifiedKeys = newValue}
   }
 
+  /// Where there is a membership.
+  package var members: [Cloudburst_Control_MemberStatus] {
+    get {_storage._members}
+    set {_uniqueStorage()._members = newValue}
+  }
+
+  package var tier: Cloudburst_Control_TierStatus {
+    get {_storage._tier ?? Cloudburst_Control_TierStatus()}
+    set {_uniqueStorage()._tier = newValue}
+  }
+  /// Returns true if `tier` has been explicitly set.
+  package var hasTier: Bool {_storage._tier != nil}
+  /// Clears the value of `tier`. Subsequent reads from it will return its default value.
+  package mutating func clearTier() {_uniqueStorage()._tier = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+package nonisolated struct Cloudburst_Control_MemberStatus: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// storage, scheduler, node
+  package var role: String = String()
+
+  package var name: String = String()
+
+  package var incarnation: String = String()
+
+  /// since its last report
+  package var leaseAgeMilliseconds: UInt64 = 0
+
+  package var processID: UInt32 = 0
+
+  package var endpoints: [String] = []
+
+  /// of a storage node: placed, joining, leaving, left
+  package var place: String = String()
+
+  package var settledEpoch: UInt64 = 0
+
+  /// its wall clock less the membership's
+  package var clockLeadMilliseconds: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Cloudburst_Control_TierStatus: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var ringEpoch: UInt64 = 0
+
+  /// else keys are on their way to where they belong
+  package var settled: Bool = false
+
+  package var copiesConfigured: UInt32 = 0
+
+  package var copiesEffective: UInt32 = 0
+
+  package var storageNodes: UInt32 = 0
+
+  package var shards: UInt32 = 0
+
+  /// storage nodes that may fail at once
+  package var failuresSurvived: UInt32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 package nonisolated struct Cloudburst_Control_ExecutorStatus: Sendable {
@@ -1550,7 +1623,7 @@ nonisolated extension Cloudburst_Control_GetStatus: SwiftProtobuf.Message, Swift
 
 nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}software\0\u{1}available\0\u{3}write_level\0\u{3}data_folder\0\u{3}uptime_milliseconds\0\u{1}executors\0\u{1}functions\0\u{1}dags\0\u{3}calls_running\0\u{3}calls_queued\0\u{3}calls_done\0\u{3}calls_failed\0\u{3}executor_restarts\0\u{1}processes\0\u{1}keys\0\u{3}stored_bytes\0\u{3}cached_keys\0\u{3}cached_bytes\0\u{1}nodes\0\u{1}troubles\0\u{3}calls_retried\0\u{3}calls_overloaded\0\u{3}calls_per_second\0\u{3}failures_per_second\0\u{4}\u{10}early_writes\0\u{3}early_writes_ever\0\u{3}unverified_keys\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}software\0\u{1}available\0\u{3}write_level\0\u{3}data_folder\0\u{3}uptime_milliseconds\0\u{1}executors\0\u{1}functions\0\u{1}dags\0\u{3}calls_running\0\u{3}calls_queued\0\u{3}calls_done\0\u{3}calls_failed\0\u{3}executor_restarts\0\u{1}processes\0\u{1}keys\0\u{3}stored_bytes\0\u{3}cached_keys\0\u{3}cached_bytes\0\u{1}nodes\0\u{1}troubles\0\u{3}calls_retried\0\u{3}calls_overloaded\0\u{3}calls_per_second\0\u{3}failures_per_second\0\u{4}\u{10}early_writes\0\u{3}early_writes_ever\0\u{3}unverified_keys\0\u{2}\u{7}members\0\u{1}tier\0")
 
   fileprivate class _StorageClass {
     var _cluster: UInt64 = 0
@@ -1581,6 +1654,8 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
     var _earlyWrites: UInt64 = 0
     var _earlyWritesEver: UInt64 = 0
     var _unverifiedKeys: UInt64 = 0
+    var _members: [Cloudburst_Control_MemberStatus] = []
+    var _tier: Cloudburst_Control_TierStatus? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1619,6 +1694,8 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
       _earlyWrites = source._earlyWrites
       _earlyWritesEver = source._earlyWritesEver
       _unverifiedKeys = source._unverifiedKeys
+      _members = source._members
+      _tier = source._tier
     }
   }
 
@@ -1665,6 +1742,8 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
         case 41: try { try decoder.decodeSingularUInt64Field(value: &_storage._earlyWrites) }()
         case 42: try { try decoder.decodeSingularUInt64Field(value: &_storage._earlyWritesEver) }()
         case 43: try { try decoder.decodeSingularUInt64Field(value: &_storage._unverifiedKeys) }()
+        case 50: try { try decoder.decodeRepeatedMessageField(value: &_storage._members) }()
+        case 51: try { try decoder.decodeSingularMessageField(value: &_storage._tier) }()
         default: break
         }
       }
@@ -1673,6 +1752,10 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
       if _storage._cluster != 0 {
         try visitor.visitSingularFixed64Field(value: _storage._cluster, fieldNumber: 1)
       }
@@ -1757,6 +1840,12 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
       if _storage._unverifiedKeys != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._unverifiedKeys, fieldNumber: 43)
       }
+      if !_storage._members.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._members, fieldNumber: 50)
+      }
+      try { if let v = _storage._tier {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 51)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1794,10 +1883,142 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
         if _storage._earlyWrites != rhs_storage._earlyWrites {return false}
         if _storage._earlyWritesEver != rhs_storage._earlyWritesEver {return false}
         if _storage._unverifiedKeys != rhs_storage._unverifiedKeys {return false}
+        if _storage._members != rhs_storage._members {return false}
+        if _storage._tier != rhs_storage._tier {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_Control_MemberStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MemberStatus"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}role\0\u{1}name\0\u{1}incarnation\0\u{3}lease_age_milliseconds\0\u{3}process_id\0\u{1}endpoints\0\u{1}place\0\u{3}settled_epoch\0\u{3}clock_lead_milliseconds\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.role) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.incarnation) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.leaseAgeMilliseconds) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.processID) }()
+      case 6: try { try decoder.decodeRepeatedStringField(value: &self.endpoints) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.place) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.settledEpoch) }()
+      case 9: try { try decoder.decodeSingularSInt64Field(value: &self.clockLeadMilliseconds) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.role.isEmpty {
+      try visitor.visitSingularStringField(value: self.role, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    if !self.incarnation.isEmpty {
+      try visitor.visitSingularStringField(value: self.incarnation, fieldNumber: 3)
+    }
+    if self.leaseAgeMilliseconds != 0 {
+      try visitor.visitSingularUInt64Field(value: self.leaseAgeMilliseconds, fieldNumber: 4)
+    }
+    if self.processID != 0 {
+      try visitor.visitSingularUInt32Field(value: self.processID, fieldNumber: 5)
+    }
+    if !self.endpoints.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.endpoints, fieldNumber: 6)
+    }
+    if !self.place.isEmpty {
+      try visitor.visitSingularStringField(value: self.place, fieldNumber: 7)
+    }
+    if self.settledEpoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.settledEpoch, fieldNumber: 8)
+    }
+    if self.clockLeadMilliseconds != 0 {
+      try visitor.visitSingularSInt64Field(value: self.clockLeadMilliseconds, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_Control_MemberStatus, rhs: Cloudburst_Control_MemberStatus) -> Bool {
+    if lhs.role != rhs.role {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.incarnation != rhs.incarnation {return false}
+    if lhs.leaseAgeMilliseconds != rhs.leaseAgeMilliseconds {return false}
+    if lhs.processID != rhs.processID {return false}
+    if lhs.endpoints != rhs.endpoints {return false}
+    if lhs.place != rhs.place {return false}
+    if lhs.settledEpoch != rhs.settledEpoch {return false}
+    if lhs.clockLeadMilliseconds != rhs.clockLeadMilliseconds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_Control_TierStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".TierStatus"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}ring_epoch\0\u{1}settled\0\u{3}copies_configured\0\u{3}copies_effective\0\u{3}storage_nodes\0\u{1}shards\0\u{3}failures_survived\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.ringEpoch) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.settled) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.copiesConfigured) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.copiesEffective) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.storageNodes) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.shards) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.failuresSurvived) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.ringEpoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.ringEpoch, fieldNumber: 1)
+    }
+    if self.settled != false {
+      try visitor.visitSingularBoolField(value: self.settled, fieldNumber: 2)
+    }
+    if self.copiesConfigured != 0 {
+      try visitor.visitSingularUInt32Field(value: self.copiesConfigured, fieldNumber: 3)
+    }
+    if self.copiesEffective != 0 {
+      try visitor.visitSingularUInt32Field(value: self.copiesEffective, fieldNumber: 4)
+    }
+    if self.storageNodes != 0 {
+      try visitor.visitSingularUInt32Field(value: self.storageNodes, fieldNumber: 5)
+    }
+    if self.shards != 0 {
+      try visitor.visitSingularUInt32Field(value: self.shards, fieldNumber: 6)
+    }
+    if self.failuresSurvived != 0 {
+      try visitor.visitSingularUInt32Field(value: self.failuresSurvived, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_Control_TierStatus, rhs: Cloudburst_Control_TierStatus) -> Bool {
+    if lhs.ringEpoch != rhs.ringEpoch {return false}
+    if lhs.settled != rhs.settled {return false}
+    if lhs.copiesConfigured != rhs.copiesConfigured {return false}
+    if lhs.copiesEffective != rhs.copiesEffective {return false}
+    if lhs.storageNodes != rhs.storageNodes {return false}
+    if lhs.shards != rhs.shards {return false}
+    if lhs.failuresSurvived != rhs.failuresSurvived {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
