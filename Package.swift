@@ -129,7 +129,7 @@ let programs: [Target] = [
     "cbbench",
     [
       "CloudburstClient", "CloudburstValues", "LocalCluster", "CFloor", "ClusterModel", "Platform",
-      arguments,
+      "WireProtocol", arguments,
     ]),
   .program("cbsim", ["Simulation", "ClusterModel", arguments]),
 ]

@@ -129,3 +129,129 @@ int floor_client(const char *endpoint, size_t size, size_t window, size_t count,
   zmq_ctx_term(context);
   return error;
 }
+
+static void *dial(void *context, const char *endpoint, const floor_frames *frames,
+                  int time_limit_ms, int *error) {
+  int linger = 0, none = 0;
+  char welcome[4096];
+  void *dealer = zmq_socket(context, ZMQ_DEALER);
+  zmq_setsockopt(dealer, ZMQ_LINGER, &linger, sizeof linger);
+  zmq_setsockopt(dealer, ZMQ_RCVTIMEO, &time_limit_ms, sizeof time_limit_ms);
+  zmq_setsockopt(dealer, ZMQ_SNDHWM, &none, sizeof none);
+  zmq_setsockopt(dealer, ZMQ_RCVHWM, &none, sizeof none);
+  if (zmq_connect(dealer, endpoint)) *error = failure("zmq_connect");
+  if (!*error && frames->hello) {
+    if (zmq_send(dealer, frames->hello, frames->hello_size, 0) < 0)
+      *error = failure("zmq_send");
+    else if (zmq_recv(dealer, welcome, sizeof welcome, 0) < 0)
+      *error = failure("zmq_recv");
+  }
+  return dealer;
+}
+
+/* Goes round the frames. */
+typedef struct {
+  const floor_frames *frames;
+  size_t next, offset;
+} cursor;
+
+static int send_next(void *dealer, cursor *at) {
+  size_t size = at->frames->sizes[at->next];
+  if (zmq_send(dealer, (const char *)at->frames->bytes + at->offset, size, 0) < 0)
+    return failure("zmq_send");
+  at->offset += size;
+  if (++at->next == at->frames->count) at->next = at->offset = 0;
+  return 0;
+}
+
+static int receive(void *dealer, floor_answer *answer, int flags) {
+  int size = zmq_recv(dealer, answer->bytes, answer->capacity, flags);
+  if (size < 0) {
+    int error = failure("zmq_recv");
+    return error == EAGAIN ? ETIMEDOUT : error;
+  }
+  answer->size = (size_t)size;
+  return 0;
+}
+
+int floor_load(const char *endpoint, const floor_frames *frames, size_t window,
+               size_t connections, size_t count, unsigned long long *nanoseconds,
+               unsigned long long *elapsed_ns, floor_answer *answer, int time_limit_ms) {
+  enum { connections_max = 64 };
+  if (connections < 1 || connections > connections_max || window < connections) return EINVAL;
+  void *context = zmq_ctx_new();
+  zmq_pollitem_t items[connections_max];
+  int error = 0;
+  cursor at = {frames, 0, 0};
+  for (size_t i = 0; i < connections; i++)
+    items[i] = (zmq_pollitem_t){dial(context, endpoint, frames, time_limit_ms, &error), 0,
+                                ZMQ_POLLIN, 0};
+  unsigned long long start = now_ns(), before = start;
+  size_t sent = 0, received = 0;
+  for (size_t i = 0; i < window && !error && sent < count; i++, sent++)
+    error = send_next(items[i % connections].socket, &at);
+  while (!error && received < count) {
+    if (connections > 1) {
+      int ready = zmq_poll(items, (int)connections, time_limit_ms);
+      if (ready < 0) error = failure("zmq_poll");
+      if (ready == 0) error = ETIMEDOUT;
+    }
+    for (size_t i = 0; i < connections && !error && received < count; i++) {
+      if (connections > 1 && !(items[i].revents & ZMQ_POLLIN)) continue;
+      for (;;) {
+        error = receive(items[i].socket, answer, connections > 1 ? ZMQ_DONTWAIT : 0);
+        if (error) break;
+        if (window == 1 && nanoseconds) nanoseconds[received] = now_ns() - before;
+        received++;
+        before = now_ns();
+        if (sent < count) {
+          error = send_next(items[i].socket, &at);
+          sent++;
+        }
+        if (error || received == count || connections == 1) break;
+      }
+      /* Nothing more waits at this one. */
+      if (error == ETIMEDOUT && connections > 1) error = 0;
+    }
+  }
+  *elapsed_ns = now_ns() - start;
+  for (size_t i = 0; i < connections; i++) zmq_close(items[i].socket);
+  zmq_ctx_term(context);
+  return error;
+}
+
+int floor_paced(const char *endpoint, const floor_frames *frames, double rate, size_t count,
+                unsigned long long *nanoseconds, int time_limit_ms) {
+  char bytes[65536];
+  floor_answer answer = {bytes, sizeof bytes, 0};
+  void *context = zmq_ctx_new();
+  int error = 0;
+  void *dealer = dial(context, endpoint, frames, time_limit_ms, &error);
+  cursor at = {frames, 0, 0};
+  double interval = 1e9 / rate;
+  unsigned long long start = now_ns(), heard = start;
+  size_t sent = 0, received = 0;
+  while (!error && received < count) {
+    unsigned long long now = now_ns();
+    while (!error && sent < count && start + (unsigned long long)(interval * (double)sent) <= now) {
+      error = send_next(dealer, &at);
+      sent++;
+    }
+    while (!error && received < sent) {
+      error = receive(dealer, &answer, ZMQ_DONTWAIT);
+      if (error) break;
+      heard = now_ns();
+      nanoseconds[received] =
+          heard - (start + (unsigned long long)(interval * (double)received));
+      received++;
+    }
+    if (error != ETIMEDOUT) continue;
+    error = now_ns() - heard > (unsigned long long)time_limit_ms * 1000000ull ? ETIMEDOUT : 0;
+    /* zmq_poll counts in milliseconds: requests go out in bursts of one. */
+    zmq_pollitem_t item = {dealer, 0, ZMQ_POLLIN, 0};
+    if (!error && zmq_poll(&item, 1, 1) < 0) error = failure("zmq_poll");
+  }
+  zmq_close(dealer);
+  zmq_ctx_term(context);
+  return error;
+}

@@ -82,8 +82,12 @@ extension NodeCache {
         fail(call, of: peer, error)
       }
     }
-    if writes.isFinal { finish(call, writes, of: peer, &effects) }
-    effects.append(.applied(number: number, to: peer))
+    // A call that has returned reads no more: nobody waits to hear that its last writes are here.
+    if writes.isFinal {
+      finish(call, writes, of: peer, &effects)
+    } else {
+      effects.append(.applied(number: number, to: peer))
+    }
   }
 
   private mutating func apply(

@@ -46,6 +46,23 @@ struct Bars {
     case ("start", "cbctl dev, until ready"): Bars(value: .atMost(700))
     case ("start", "cbctl --help"): Bars(value: .atMost(25))
     case ("replacement", "reaped until hello is answered, p50"): Bars(value: .atMost(15))
+    case ("kv", _): ofKeys(measure)
+    default: Bars()
+    }
+  }
+
+  private static func ofKeys(_ measure: String) -> Bars {
+    switch measure {
+    case _ where measure.hasSuffix("raw client, p50"): Bars(ratio: .atMost(1.1))
+    case _ where measure.hasSuffix("SDK on its loop, p50"): Bars(ratio: .atMost(1.35))
+    case _ where measure.contains("in flight, "): Bars(ratio: .atLeast(0.65))
+    case _ where measure.hasSuffix("in batches of 16 keys"):
+      Bars(value: .atLeast(1_500_000), ratio: .atLeast(1))
+    case "durable PUT, 1000 in flight": Bars(value: .atLeast(80_000))
+    case "GET at half of the throughput, p99.9": Bars(value: .atMost(10))
+    case "GET at half of the throughput, longest": Bars(value: .atMost(20))
+    case "GET beside writes of 50 MB, p99": Bars(ratio: .atMost(3))
+    case "memory a key beyond its bytes, 1 M keys of 16 + 64 B": Bars(value: .atMost(112))
     default: Bars()
     }
   }

@@ -36,13 +36,28 @@ struct Conditions: ParsableArguments {
     }
   }
 
+  /// Of the repository around the current folder; empty where there is none.
   private static func head() -> String {
-    let head = (try? String(contentsOfFile: ".git/HEAD", encoding: .utf8)) ?? ""
-    let line = head.split(separator: "\n").first ?? ""
-    guard line.hasPrefix("ref: ") else { return String(line.prefix(12)) }
-    let path = ".git/" + line.dropFirst(5)
-    let commit = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-    return String(commit.prefix(12))
+    // In a work tree of its own `.git` is a file that says where its folder is; the branches are in
+    // the folder that all work trees have in common.
+    let link = line(".git")
+    let folder = link.hasPrefix("gitdir: ") ? String(link.dropFirst(8)) : ".git"
+    let common = line(folder + "/commondir")
+    let shared = common.isEmpty ? folder : common.hasPrefix("/") ? common : "\(folder)/\(common)"
+    let head = line(folder + "/HEAD")
+    guard head.hasPrefix("ref: ") else { return String(head.prefix(12)) }
+    let branch = String(head.dropFirst(5))
+    let loose = line("\(shared)/\(branch)")
+    guard loose.isEmpty else { return String(loose.prefix(12)) }
+    let packed = (try? String(contentsOfFile: shared + "/packed-refs", encoding: .utf8)) ?? ""
+    let entry = packed.split(separator: "\n").first { $0.hasSuffix(" " + branch) }
+    return String(entry?.prefix(12) ?? "")
+  }
+
+  /// The first of a file; empty where there is none.
+  private static func line(_ path: String) -> String {
+    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    return String(text.split(separator: "\n").first ?? "")
   }
 
   func publish(_ reports: [Report]) throws {

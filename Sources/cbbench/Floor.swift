@@ -13,9 +13,10 @@ struct RelayFloor: ~Copyable {
   init(folder: String) throws {
     let program = Machine.programFolder + "/cbbench"
     let back = "ipc://\(folder)/floor.ipc"
-    endpoint = "tcp://127.0.0.1:\(Machine.freePort + 1)"
-    let relay = try ChildProcess(.init(program, ["floor", "relay", endpoint, back]))
+    let front = "tcp://127.0.0.1:\(try Machine.freePort())"
+    let relay = try ChildProcess(.init(program, ["floor", "relay", front, back]))
     let worker = try ChildProcess(.init(program, ["floor", "worker", back]))
+    endpoint = front
     self.relay = relay
     self.worker = worker
   }

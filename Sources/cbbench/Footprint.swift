@@ -55,7 +55,7 @@ struct Footprint: AsyncParsableCommand {
 
   /// `cbctl dev --detach` returns when calls can run.
   private func startAndStop() throws -> UInt64 {
-    let port = "\(Machine.freePort)"
+    let port = "\(try Machine.freePort())"
     let taken = try nanoseconds(of: ["dev", "--detach", "--memory", "--port", port])
     _ = try nanoseconds(of: ["dev", "stop", "--endpoint", "tcp://127.0.0.1:\(port)"])
     return taken

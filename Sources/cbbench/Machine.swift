@@ -1,3 +1,4 @@
+import ClusterModel
 import Foundation
 import Platform
 
@@ -42,8 +43,21 @@ struct Machine {
     return URL(filePath: path).deletingLastPathComponent().path
   }
 
-  static var freePort: Int {
-    // The cluster binds the port itself; one from the dynamic range is very likely free.
-    49_152 + Int(WallClock.milliseconds % 16_000)
+  /// One that nobody has now, of those that the system hands out.
+  static func freePort() throws -> Int {
+    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    guard socket >= 0 else { throw Failure(.unavailable, "no socket to look for a port with") }
+    defer { close(socket) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let code = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(socket, $0, size) == 0 ? getsockname(socket, $0, &size) : -1
+      }
+    }
+    guard code == 0 else { throw Failure(.unavailable, "no free port: errno \(errno)") }
+    return Int(UInt16(bigEndian: address.sin_port))
   }
 }

@@ -26,4 +26,34 @@ int floor_client(const char *endpoint, size_t size, size_t window, size_t count,
                  unsigned long long *nanoseconds, unsigned long long *elapsed_ns,
                  int time_limit_ms);
 
+/* Frames to send in turn, one after the other in `bytes`. */
+typedef struct {
+  const void *hello; /* said first on each connection, and answered once; NULL for none */
+  size_t hello_size;
+  const void *bytes;
+  const size_t *sizes;
+  size_t count;
+} floor_frames;
+
+/* The last answer, for the caller to look at: room for `capacity` bytes at `bytes`. */
+typedef struct {
+  void *bytes;
+  size_t capacity, size;
+} floor_answer;
+
+/*
+ * As floor_client with frames of any kind, over `connections` (at most 64) that share the window. The
+ * same code drives a server of ours and the floor's echo.
+ */
+int floor_load(const char *endpoint, const floor_frames *frames, size_t window,
+               size_t connections, size_t count, unsigned long long *nanoseconds,
+               unsigned long long *elapsed_ns, floor_answer *answer, int time_limit_ms);
+
+/*
+ * One connection with `rate` requests a second, sent when they are due, however late earlier answers
+ * are. A latency counts from when its request was due. Answers come in the order of the requests.
+ */
+int floor_paced(const char *endpoint, const floor_frames *frames, double rate, size_t count,
+                unsigned long long *nanoseconds, int time_limit_ms);
+
 const char *floor_error(void);

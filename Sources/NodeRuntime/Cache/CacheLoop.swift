@@ -103,8 +103,10 @@ package struct CacheLoop: NodeLoop, ~Copyable {
   /// Effects gather until the end of the turn.
   mutating func step(_ input: NodeCache.Input) {
     let now = NodeCache.Now(wall: WallClock.milliseconds, monotonic: MonotonicClock.now)
+    let before = effects.count
     core.step(input, at: now, into: &effects)
-    if effects.last == .needsRoom || effects.contains(.needsRoom) {
+    // Only what this step added: a turn has hundreds of effects.
+    if effects[before...].contains(where: \.isNeedForRoom) {
       effects.removeAll { $0 == .needsRoom }
       core.step(.references(writer.takeReferences()), at: now, into: &effects)
       effects.removeAll { $0 == .needsRoom }
@@ -218,5 +220,11 @@ package struct CacheLoop: NodeLoop, ~Copyable {
     case .controlRequest: try answerControl(frame)
     default: return
     }
+  }
+}
+
+extension NodeCache.Effect {
+  fileprivate var isNeedForRoom: Bool {
+    if case .needsRoom = self { true } else { false }
   }
 }
