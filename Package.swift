@@ -103,8 +103,8 @@ let shells: [Target] = [
   .layer(
     "DevCluster",
     [
-      "LocalCluster", "NodeRuntime", "Supervision", "ZeroMQ", "CloudburstValues", "ClusterModel",
-      "Platform", "SharedCache", logging,
+      "LocalCluster", "NodeRuntime", "Membership", "Supervision", "ZeroMQ", "CloudburstValues",
+      "ClusterModel", "Platform", "SharedCache", logging,
     ]),
   .layer(
     "Simulation",
@@ -117,7 +117,10 @@ let shells: [Target] = [
 let programs: [Target] = [
   .program(
     "cloudburstd",
-    ["DevCluster", "LocalCluster", "NodeRuntime", "ClusterModel", "Platform", arguments]),
+    [
+      "DevCluster", "LocalCluster", "NodeRuntime", "Membership", "ClusterModel", "Platform",
+      arguments,
+    ]),
   .program("cloudburst-executor", ["ExecutorRuntime"]),
   .program(
     "cbctl",

@@ -1,6 +1,7 @@
 import ClusterModel
 import Glibc
 import Logging
+import Membership
 import NodeRuntime
 import Platform
 import ZeroMQ
@@ -40,6 +41,48 @@ extension Part where Message == AnnaMessage {
     let logger = Logger(part: "anna")
     let loop = try RunningLoop.start(named: "anna", onEnd: { ended.loopEnded("anna", $0) }) {
       try AnnaLoop(configuration, mailbox: mailbox, logger: logger)
+    }
+    return Part(mailbox: mailbox, loop: loop)
+  }
+}
+
+extension Part where Message == RouterMessage {
+  /// - Parameter dataFolder: nil keeps the ring in memory only.
+  /// - Returns: also the endpoints bound, with the ports that the system chose.
+  static func router(
+    _ configuration: RouterConfiguration, dataFolder: String?, ended: EndSignal
+  ) throws -> (part: Part, endpoints: [String]) {
+    let mailbox = try RouterLoop.mailbox()
+    let bound = Locked<[String]>([])
+    let context = try Context()
+    let store: any MembershipStore =
+      try dataFolder.map { try FileMembershipStore(folder: $0) } ?? NoMembershipStore()
+    let loop = try RunningLoop.start(named: "router", onEnd: { ended.loopEnded("router", $0) }) {
+      try RouterLoop(
+        configuration, store: store, mailbox: mailbox, in: context,
+        logger: Logger(part: "router"),
+        onBound: { endpoints in bound.withLock { $0 = endpoints } })
+    }
+    return (Part(mailbox: mailbox, loop: loop), bound.withLock { $0 })
+  }
+}
+
+extension Part where Message == MemberMessage {
+  /// Makes the process a member; it ends when its life is fenced.
+  ///
+  /// - Parameters:
+  ///   - endpoints: where the process listens; of a storage node, index = shard.
+  ///   - onNews: called on the member's thread; it must not wait.
+  static func member(
+    _ configuration: MemberConfiguration, listeningAt endpoints: [String], ended: EndSignal,
+    onNews: @escaping @Sendable (MemberLife.News) -> Void = { _ in }
+  ) throws -> Part {
+    let mailbox = try MemberLoop.mailbox()
+    let context = try Context()
+    let loop = try RunningLoop.start(named: "member", onEnd: { ended.loopEnded("member", $0) }) {
+      try MemberLoop(
+        configuration, listeningAt: endpoints, mailbox: mailbox, in: context,
+        logger: Logger(part: "member"), onNews: onNews)
     }
     return Part(mailbox: mailbox, loop: loop)
   }

@@ -19,7 +19,8 @@ struct CloudburstDaemon: ParsableCommand {
       """,
     version: PlatformVersion.text,
     subcommands: [
-      DevCommand.self, StorageCommand.self, SchedulerCommand.self, NodeCommand.self,
+      DevCommand.self, RouterCommand.self, StorageCommand.self, SchedulerCommand.self,
+      NodeCommand.self,
     ])
 }
 

@@ -20,6 +20,24 @@ package final class PartProcess: Sendable {
     self.stops = stops
   }
 
+  /// - Parameters:
+  ///   - dataFolder: where the ring is kept; nil: in memory only.
+  ///   - onReady: called with the endpoints bound.
+  /// - Throws: `Failure`: `portInUse`, `storageFailed`.
+  package static func router(
+    _ configuration: RouterConfiguration, dataFolder: String?, onReady: ([String]) -> Void
+  ) throws -> PartProcess {
+    try refuseTaken(configuration.endpoints)
+    let ended = try EndSignal()
+    do {
+      let started = try Part.router(configuration, dataFolder: dataFolder, ended: ended)
+      onReady(started.endpoints)
+      return PartProcess(ended, stops: [{ started.part.stop(with: .stop) }])
+    } catch {
+      throw Failure(starting: error, at: configuration.endpoints)
+    }
+  }
+
   /// - Parameter onReady: called with the endpoints bound once requests are served.
   /// - Parameter anna: told where the store listens, what the door for Anna's clients is to be told.
   /// - Throws: `Failure`: `portInUse`, `dataLocked`, `dataFormat`, `storageFailed`.
