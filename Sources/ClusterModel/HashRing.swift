@@ -11,6 +11,14 @@ package struct RingMember: Hashable, Comparable, Sendable, CustomStringConvertib
 
   package var description: String { "\(name)/\(shard)" }
 
+  /// - Parameter text: as `description` gives it.
+  package init?(_ text: String) {
+    guard let slash = text.lastIndex(of: "/"), slash != text.startIndex,
+      let shard = UInt16(text[text.index(after: slash)...])
+    else { return nil }
+    self.init(name: String(text[..<slash]), shard: shard)
+  }
+
   package static func < (left: RingMember, right: RingMember) -> Bool {
     (left.name, left.shard) < (right.name, right.shard)
   }

@@ -48,7 +48,8 @@ package final class DurableLog {
     rocksdb_options_destroy(options)
   }
 
-  /// Merges all of the records into what is there, or none of them, and syncs.
+  /// Merges all of the records into what is there, or none of them, and syncs. An empty envelope
+  /// removes the key.
   ///
   /// After an error it is unknown whether they are on the disk; writing them again does no harm.
   package func writeSynced(
@@ -58,9 +59,13 @@ package final class DurableLog {
     defer { rocksdb_writebatch_destroy(batch) }
     for record in records {
       record.key.bytes.withUnsafeBytes { key in
+        let keyStart = key.baseAddress?.assumingMemoryBound(to: CChar.self)
+        guard !record.envelope.isEmpty else {
+          return rocksdb_writebatch_delete(batch, keyStart, key.count)
+        }
         record.envelope.withUnsafeBytes { value in
           rocksdb_writebatch_merge(
-            batch, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count,
+            batch, keyStart, key.count,
             value.baseAddress?.assumingMemoryBound(to: CChar.self), value.count)
         }
       }

@@ -15,7 +15,10 @@ struct LogQueue {
 
   var isIdle: Bool { underWay == persisted }
   var isEmpty: Bool { head == entries.count }
-  private var last: UInt64 { persisted + UInt64(entries.count - head) }
+  /// Nothing waits behind what is under way.
+  var isDrained: Bool { underWay == last }
+  /// Of the newest entry.
+  var last: UInt64 { persisted + UInt64(entries.count - head) }
 
   /// Notes a change of an entry.
   ///

@@ -10,8 +10,8 @@ import WireProtocol
 /// alone (16 bytes a key) at twice the size: about 20 ms at a million keys.
 struct RecordTable {
   struct Entry {
-    let hash: UInt64
-    let key: Key
+    fileprivate(set) var hash: UInt64
+    fileprivate(set) var key: Key
     /// The encoded record, in a buffer of its own: what GET answers with and what the log is given.
     fileprivate(set) var envelope: Bytes
     fileprivate(set) var version: Version
@@ -23,6 +23,9 @@ struct RecordTable {
     var logSequence: UInt64 = 0
     /// When the expiry queue will look at the entry; 0 for never.
     var expiryQueuedAt: UInt64 = 0
+
+    /// Holds no key: to be given to the next.
+    var isFree: Bool { key.bytes.isEmpty }
 
     /// Decodes; the payload shares the envelope's buffer.
     var record: Record {
@@ -44,8 +47,10 @@ struct RecordTable {
     var entry: Int32 = -1
   }
 
-  /// Tombstones included.
+  /// Tombstones and free entries included: every entry's number is below it.
   var count: Int { entries.count }
+  /// Entries that hold no key.
+  private var free: ContiguousArray<Int32> = []
   /// Records that are not tombstones; expired ones count until the sweep.
   private(set) var liveCount = 0
   /// Keys and envelopes.
@@ -74,13 +79,19 @@ struct RecordTable {
   mutating func insert(_ record: Record, under key: Key) -> Int {
     let hash = StableHash.of(key.bytes)
     if (entries.count + 1) * 4 > slots.count * 3 { grow() }
-    let number = entries.count
-    precondition(number < Int32.max, "the byte limit ends a shard long before")
     let envelope = record.encoded()
-    entries.append(
-      Entry(
-        hash: hash, key: Key(trusted: Bytes(Array(key.bytes))), envelope: envelope,
-        version: record.version, expiry: record.expiry, isTombstone: record.isTombstone))
+    let entry = Entry(
+      hash: hash, key: Key(trusted: Bytes(Array(key.bytes))), envelope: envelope,
+      version: record.version, expiry: record.expiry, isTombstone: record.isTombstone)
+    let number: Int
+    if let reused = free.popLast() {
+      number = Int(reused)
+      entries[number] = entry
+    } else {
+      number = entries.count
+      precondition(number < Int32.max, "the byte limit ends a shard long before")
+      entries.append(entry)
+    }
     byteCount += key.bytes.count + envelope.count
     if !record.isTombstone { liveCount += 1 }
     occupy(hash, by: Int32(number))
@@ -95,6 +106,17 @@ struct RecordTable {
     entries[entry].version = record.version
     entries[entry].expiry = record.expiry
     entries[entry].isTombstone = record.isTombstone
+  }
+
+  /// Takes an entry's key away; its number goes to a later one, so nobody may still mean it.
+  mutating func remove(_ entry: Int) {
+    precondition(!entries[entry].isFree, "an entry is removed once")
+    vacate(entries[entry].hash, of: Int32(entry))
+    byteCount -= entries[entry].key.bytes.count + entries[entry].envelope.count
+    if !entries[entry].isTombstone { liveCount -= 1 }
+    entries[entry] = Entry(
+      hash: 0, key: Key(trusted: []), envelope: [], version: .none, expiry: 0, isTombstone: true)
+    free.append(Int32(entry))
   }
 
   private func find(_ key: Key, hash: UInt64) -> Int? {
@@ -115,6 +137,22 @@ struct RecordTable {
     var position = hash & mask
     while slots[Int(position)].entry >= 0 { position = (position &+ 1) & mask }
     slots[Int(position)] = Slot(hash: hash, entry: entry)
+  }
+
+  /// Moves back what stands behind the slot because of it, so that no search ends too early.
+  private mutating func vacate(_ hash: UInt64, of entry: Int32) {
+    var hole = hash & mask
+    while slots[Int(hole)].entry != entry { hole = (hole &+ 1) & mask }
+    var next = (hole &+ 1) & mask
+    while slots[Int(next)].entry >= 0 {
+      let home = slots[Int(next)].hash & mask
+      if (next &- home) & mask >= (next &- hole) & mask {
+        slots[Int(hole)] = slots[Int(next)]
+        hole = next
+      }
+      next = (next &+ 1) & mask
+    }
+    slots[Int(hole)] = Slot()
   }
 
   private mutating func grow() {

@@ -41,6 +41,23 @@ package struct StorageLimits: Equatable, Sendable {
   /// Expired records turned into tombstones before other requests get in.
   package var expiredPerStepMax = 256
 
+  /// A change that nobody waits for goes to the other copies within this time, together with others.
+  package var gossipPeriod = Duration.milliseconds(10)
+  /// Records of one frame to another shard.
+  package var replicateRecordsMax = 1024
+  /// A frame to another shard is sent once it holds this much; so it is at most this and one record.
+  package var replicateBytesMax = 256 << 10
+  /// Of a hand-over: what is looked at, and noted, before requests get in; and the pause in between.
+  package var handOverRecordsPerStepMax = 4096
+  package var handOverBytesPerStepMax = 128 << 10
+  package var handOverInterval = Duration.milliseconds(4)
+  /// A hand-over waits while this many entries wait for one shard.
+  package var handOverBacklogMax = 2048
+  /// After a change of the ring is complete, what others hold now is kept for so long.
+  package var dropGrace = Duration.seconds(5)
+  /// Requests that wait for what other shards hold of keys on the move; further ones are refused.
+  package var parkedRequestsMax = 4096
+
   package init() {}
 
   func checkRelations() {
@@ -48,6 +65,7 @@ package struct StorageLimits: Equatable, Sendable {
     precondition(pushWindowFramesMax > 0 && pushTuplesMax > 0, "a push stream makes progress")
     precondition(logBatchRecordsMax > 0, "a commit holds at least one record")
     precondition(watchPeriod <= heartbeatInterval && pushPeriod <= heartbeatInterval)
+    precondition(replicateRecordsMax > 0 && handOverRecordsPerStepMax > 0, "a stream makes progress")
     precondition(answerBytesMax >= Limits.valueBytesMax, "the largest value can be answered")
   }
 }

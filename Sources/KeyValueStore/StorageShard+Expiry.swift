@@ -22,10 +22,11 @@ extension StorageShard {
     for _ in 0..<limits.expiredPerStepMax {
       guard let item = expiries.takeFirst(dueAt: now.wall) else { break }
       let entry = Int(item.entry)
-      guard table[entry].expiryQueuedAt == item.time else { continue }
+      guard !table[entry].isFree, table[entry].expiryQueuedAt == item.time else { continue }
       table[entry].expiryQueuedAt = 0
       if let tombstone = table[entry].record.buried(at: now.wall) {
         table.replace(entry, by: tombstone)
+        // Every holder buries it at the same instant by itself: nobody needs to be told.
         noteChange(of: entry, knownTo: nil, at: now, into: &effects)
       } else {
         scheduleExpiry(of: entry, at: now)

@@ -25,6 +25,13 @@ struct Peer {
   }
 
   let role: PeerRole
+  /// Of a shard: which one, in which life.
+  let shard: ShardAddress?
+  /// Of its stream of records: the last frame merged, the last one in the log, those in between with
+  /// the log sequences that cover them.
+  var merged: UInt64 = 0
+  var logged: UInt64 = 0
+  var unlogged: [(number: UInt64, sequence: UInt64)] = []
   var watches: [UInt64: Key] = [:]
   var subscriptions: Set<Key> = []
   /// Number of the last push sent, and of the last acknowledged.
@@ -34,6 +41,11 @@ struct Peer {
   var pending: [Pending] = []
   /// Monotonic; nil while nothing waits, or only for the window.
   var flushAt: UInt64?
+
+  init(role: PeerRole, shard: ShardAddress? = nil) {
+    self.role = role
+    self.shard = shard
+  }
 }
 
 /// Watches, subscriptions, and the streams that serve them: the first update of a key goes out at
@@ -55,6 +67,10 @@ extension StorageShard {
     }
     // Asked again under the same number (a repeat after a reconnection): the new one counts.
     if held.watches[number] != nil { unwatch(nil, number: number, from: peer) }
+    if let failure = refusal(of: request.key) {
+      effects.append(.refuse(failure, number: number, to: peer))
+      return
+    }
     let key = Key(trusted: Bytes(Array(request.key.bytes)))
     let entry = table.find(key)
     var interest = Interest(peer: peer, kind: .watch(number))
@@ -103,6 +119,7 @@ extension StorageShard {
     for key in gone.subscriptions { remove(.subscription, of: peer, from: key) }
     flushQueue.removeAll { $0 == peer }
     subscribers.removeAll { $0 == peer }
+    shardPeers.removeAll { $0 == peer }
   }
 
   private mutating func add(_ interest: Interest, to key: Key, _ entry: Int?) {

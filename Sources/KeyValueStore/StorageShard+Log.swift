@@ -66,7 +66,7 @@ extension StorageShard {
         .storageFailed, "the log takes no writes: \(logTrouble.reason)",
         hint: "make room on the store's disk: it is tried again every \(limits.logRetryInterval)")
     }
-    guard waiting.count < limits.acknowledgementsWaitingMax else {
+    guard waiting.count + replicating.count < limits.acknowledgementsWaitingMax else {
       var failure = Failure(
         .overloaded, "\(limits.acknowledgementsWaitingMax) writes wait for the log already")
       failure.retryAfter = .milliseconds(10)
@@ -76,7 +76,7 @@ extension StorageShard {
   }
 
   /// Nothing waits for the log, and no write of any level is missing in it.
-  package var isLogSettled: Bool { log.isIdle && log.isEmpty }
+  package var isLogSettled: Bool { !isCommitUnderWay && log.isEmpty && forgotten.isEmpty }
 
   /// Notes that the log lacks the entry as it is now.
   mutating func noteForLog(_ entry: Int) {
@@ -87,9 +87,14 @@ extension StorageShard {
   /// Answers a write now, or once the log has it.
   mutating func acknowledge(
     _ response: KeyResponse, number: UInt64, to peer: PeerID, request: KeyRequest,
-    after sequence: UInt64, _ effects: inout [Effect]
+    after needs: WriteNeeds, _ effects: inout [Effect]
   ) {
-    if level(of: request) < .durable || sequence <= log.persisted {
+    let level = level(of: request)
+    guard needs.links.isEmpty else {
+      return replicate(response, number: number, to: peer, level: level, after: needs, &effects)
+    }
+    let sequence = needs.log
+    if level < .durable || sequence <= log.persisted {
       effects.append(.reply(response, number: number, to: peer))
     } else {
       waiting.append(
@@ -97,42 +102,84 @@ extension StorageShard {
     }
   }
 
+  /// Answers a write now, or once the other shards have it at its level.
+  private mutating func replicate(
+    _ response: KeyResponse, number: UInt64, to peer: PeerID, level: WriteLevel,
+    after needs: WriteNeeds, _ effects: inout [Effect]
+  ) {
+    guard level >= .replicated else {
+      return effects.append(.reply(response, number: number, to: peer))
+    }
+    for need in needs.links { links[need.link].flush(at: 0) }
+    guard !isMet(needs, at: level) else {
+      return effects.append(.reply(response, number: number, to: peer))
+    }
+    replicating.append(
+      .init(response: response, number: number, peer: peer, level: level, needs: needs))
+  }
+
   mutating func startCommit(into effects: inout [Effect]) {
-    guard log.isIdle, !log.isEmpty, logTrouble?.retryAt == nil else { return }
+    guard !isCommitUnderWay, !log.isEmpty || !forgotten.isEmpty, logTrouble?.retryAt == nil else {
+      return
+    }
     var bytes = 0
     let bytesMax = limits.logBatchBytesMax
     let entries = log.startCommit(countMax: limits.logBatchRecordsMax) { [table] entry in
       bytes += table[entry].envelope.count
       return bytes >= bytesMax
     }
-    let records = entries.map { entry in
-      LogEntry(key: table[Int(entry)].key, envelope: table[Int(entry)].envelope)
-    }
+    // What was dropped goes first: a key that has come back since is written behind it.
+    var records = forgotten.map { LogEntry(key: $0, envelope: []) }
+    forgotten = []
+    records.append(
+      contentsOf: entries.map { entry in
+        LogEntry(key: table[Int(entry)].key, envelope: table[Int(entry)].envelope)
+      })
+    isCommitUnderWay = true
     effects.append(.commit(records))
   }
 
   mutating func commitEnded(into effects: inout [Effect]) {
     log.commitEnded()
+    isCommitUnderWay = false
     logTrouble = nil
     while let done = waiting.takeFirst(upTo: log.persisted) {
       effects.append(.reply(done.response, number: done.number, to: done.peer))
     }
+    sayLogged(into: &effects)
+    answerReplicated(into: &effects)
+    noteSettled(into: &effects)
   }
 
   /// Every waiting write fails: it is in memory, and in the log perhaps later, which is what
   /// `STORAGE_FAILED` means. Until an attempt succeeds, durable writes are refused unapplied.
   mutating func commitFailed(_ reason: String, at now: Now, into effects: inout [Effect]) {
     log.commitFailed()
+    isCommitUnderWay = false
     logTrouble = LogTrouble(
       reason: reason, retryAt: now.monotonic &+ limits.logRetryInterval.wholeNanoseconds)
     let failure = Failure(
       .storageFailed, "the write is in memory, but the log did not take it: \(reason)")
     for failed in waiting.takeAll() {
-      var response = failed.response
-      for index in response.tuples.indices where response.tuples[index].failure == nil {
-        response.tuples[index].failure = failure
-      }
-      effects.append(.reply(response, number: failed.number, to: failed.peer))
+      fail(failed.response, failure, number: failed.number, to: failed.peer, into: &effects)
     }
+    for waiting in replicating.takeAll() {
+      if waiting.level == .durable {
+        fail(waiting.response, failure, number: waiting.number, to: waiting.peer, into: &effects)
+      } else {
+        replicating.append(waiting)
+      }
+    }
+  }
+
+  private func fail(
+    _ response: KeyResponse, _ failure: Failure, number: UInt64, to peer: PeerID,
+    into effects: inout [Effect]
+  ) {
+    var response = response
+    for index in response.tuples.indices where response.tuples[index].failure == nil {
+      response.tuples[index].failure = failure
+    }
+    effects.append(.reply(response, number: number, to: peer))
   }
 }

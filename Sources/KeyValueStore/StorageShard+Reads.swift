@@ -10,6 +10,10 @@ extension StorageShard {
         answer.failure = Self.keyInvalid(asked.key)
         return answer
       }
+      if let failure = refusal(of: asked.key) {
+        answer.failure = failure
+        return answer
+      }
       let entry = table.find(asked.key)
       fill(&answer, from: entry, at: now)
       if answer.failure == nil, answer.version < asked.version {
@@ -50,7 +54,16 @@ extension StorageShard {
   /// A page of the keys that begin with the first tuple's key. A key that is there from the first
   /// page to the last is listed once; the order means nothing. A page may be empty with more to
   /// come; only a cursor of zero is the end. Cursors hold for one incarnation of the shard.
+  ///
+  /// Each shard lists the keys whose first owner it is; so those of all shards are all keys, once.
   func list(_ request: KeyRequest, at now: Now, into response: inout KeyResponse) {
+    guard placement.awaited.isEmpty else {
+      response.failure = Failure(
+        .unavailable, "\(configuration.me) is still being handed its keys",
+        hint: "ask again in a moment")
+      response.failure?.retryAfter = .milliseconds(100)
+      return
+    }
     let prefix = request.tuples.first?.key.bytes ?? []
     let asked = request.pageSize == 0 ? limits.listPageKeysMax : Int(request.pageSize)
     let keysMax = min(asked, limits.listPageKeysMax)
@@ -59,7 +72,9 @@ extension StorageShard {
     let end = min(table.count, number + limits.listRecordsPerStepMax)
     while number < end, response.tuples.count < keysMax {
       let key = table[number].key
-      if key.bytes.starts(with: prefix), !table[number].isAbsent(at: now.wall) {
+      if key.bytes.starts(with: prefix), !table[number].isAbsent(at: now.wall),
+        placement.isFirstOwner(of: table[number].hash)
+      {
         response.tuples.append(KeyTuple(key: key))
       }
       number += 1

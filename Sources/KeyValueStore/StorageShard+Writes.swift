@@ -5,12 +5,12 @@ import WireProtocol
 extension StorageShard {
   /// Each key on its own: one refused key leaves the others done.
   ///
-  /// - Returns: the log sequence that covers all of it.
+  /// - Returns: what all of it waits for.
   mutating func write(
     _ request: KeyRequest, for asker: Asker, at now: Now, into response: inout KeyResponse,
     _ effects: inout [Effect]
-  ) -> UInt64 {
-    var needed: UInt64 = 0
+  ) -> WriteNeeds {
+    var needed = WriteNeeds()
     for tuple in request.tuples {
       var answer = KeyTuple(key: tuple.key)
       do throws(Failure) {
@@ -18,7 +18,7 @@ extension StorageShard {
         if asker.role == .cache { answer.replaced = replaced(by: change, at: tuple.key, now) }
         if let entry = try apply(change, to: tuple.key, by: asker, at: now, into: &effects) {
           answer.version = table[entry].version
-          needed = max(needed, table[entry].logSequence)
+          addNeeds(of: entry, to: &needed)
         }
       } catch {
         answer.failure = error
@@ -49,6 +49,7 @@ extension StorageShard {
     asked: KeyTuple, _ type: KeyRequestType, by asker: Asker, at now: Now
   ) throws(Failure) -> Change {
     guard Key(checking: asked.key.bytes) != nil else { throw Self.keyInvalid(asked.key) }
+    if let failure = refusal(of: asked.key) { throw failure }
     if asker.role == .client, asked.key.isReserved {
       throw Failure(
         .keyReserved, "keys that begin with \(ReservedKeys.prefix) belong to the platform")
@@ -211,6 +212,7 @@ extension StorageShard {
     of entry: Int, knownTo writer: PeerID?, at now: Now, into effects: inout [Effect]
   ) {
     noteForLog(entry)
+    noteReplication(of: entry, at: now, isUrgent: false)
     scheduleExpiry(of: entry, at: now)
     if table[entry].isObserved { announce(entry, knownTo: writer, at: now, into: &effects) }
   }

@@ -23,6 +23,8 @@ package struct StorageShard {
     /// A peer said hello. Its watches and subscriptions of before, if any, are gone, and its push
     /// stream begins anew at 1.
     case connected(PeerID, role: PeerRole)
+    /// The same for a shard that dialled this one.
+    case shardConnected(PeerID, ShardAddress)
     case disconnected(PeerID)
     case request(KeyRequest, number: UInt64, from: PeerID)
     case watch(WatchRequest, number: UInt64, from: PeerID)
@@ -33,6 +35,19 @@ package struct StorageShard {
     case committed
     /// The commit under way is not in the log, or not surely.
     case commitFailed(reason: String)
+    /// The ring and who lives; an older view than the one held is nothing.
+    case ring(RingView)
+    /// Until when, on the monotonic clock, this shard may speak for its keys; `.max`: it needs no lease.
+    case lease(until: UInt64)
+    /// The connection this shard dialled to another one stands, or is gone.
+    case linkUp(RingMember)
+    case linkDown(RingMember)
+    /// From a shard that dialled this one.
+    case replicate(Replicate, number: UInt64, from: PeerID)
+    case holderRequest(KeyRequest, number: UInt64, from: PeerID)
+    /// Answers on the link to another shard.
+    case replicated(Replicated, from: RingMember)
+    case holderAnswer(KeyResponse, number: UInt64, from: RingMember)
     /// `nextDeadline` has come.
     case timerFired
   }
@@ -46,15 +61,32 @@ package struct StorageShard {
     case heartbeat(number: UInt64, to: PeerID)
     /// Merge these into the log and sync; answered by `committed` or `commitFailed`. One at a time.
     case commit([LogEntry])
+    /// Tells a peer the ring.
+    case ring(RingView, to: PeerID)
+    /// On the link to another shard; without a link it is dropped.
+    case replicate(Replicate, number: UInt64, to: RingMember)
+    case askHolder(KeyRequest, number: UInt64, of: RingMember)
+    /// To the shard at the other end of a stream of records.
+    case replicated(Replicated, to: PeerID)
+    /// This shard has all it is to hold by the ring of an epoch: to be reported to the membership.
+    case settled(epoch: UInt64)
   }
 
   package struct LogEntry: Equatable, Sendable {
     package let key: Key
-    /// The encoded record.
+    /// The encoded record; empty: the log forgets the key.
     package let envelope: Bytes
+
+    package init(key: Key, envelope: Bytes) {
+      self.key = key
+      self.envelope = envelope
+    }
   }
 
   package struct Configuration: Sendable {
+    /// Which shard this is, and in which life.
+    package var me: RingMember
+    package var life: Incarnation
     /// Who adds when a client increments a counter: this life's number, never used before.
     package var actor: UInt64
     /// Whether there is a log; without one nothing is durable and no commit is asked for.
@@ -64,10 +96,13 @@ package struct StorageShard {
     package var limits: StorageLimits
 
     package init(
+      me: RingMember = RingMember(name: "storage0", shard: 0), life: Incarnation = Incarnation(0),
       actor: UInt64, hasLog: Bool, defaultLevel: WriteLevel, limits: StorageLimits = .init()
     ) {
       precondition(hasLog || defaultLevel != .durable, "without a log nothing is durable")
       limits.checkRelations()
+      self.me = me
+      self.life = life
       self.actor = actor
       self.hasLog = hasLog
       self.defaultLevel = defaultLevel
@@ -85,6 +120,17 @@ package struct StorageShard {
     package var acknowledgementsWaiting = 0
     /// Why the log takes no writes; nil while it does.
     package var logTrouble: String?
+    /// Of the ring this shard goes by, and the last one by which it had all it was to hold.
+    package var epoch: UInt64 = 0
+    package var settledEpoch: UInt64 = 0
+    /// Entries that other shards may not have yet.
+    package var replicationBacklog = 0
+    /// Given to others in changes of the ring, and dropped afterwards, in this life.
+    package var handedOverKeys = 0
+    package var handedOverBytes = 0
+    package var droppedKeys = 0
+    /// Two copies took writes of different types for one new key; the type of the higher number stays.
+    package var typeConflicts = 0
   }
 
   package let configuration: Configuration
@@ -106,22 +152,79 @@ package struct StorageShard {
   var heartbeatDeadline: UInt64?
   var interests: [Key: [Interest]] = [:]
 
-  package init(_ configuration: Configuration) { self.configuration = configuration }
+  var isCommitUnderWay = false
+  /// Keys for the log to forget.
+  var forgotten: [Key] = []
+  var placement: Placement
+  /// Monotonic.
+  var leaseEnd = UInt64.max
+  /// To every other shard that lives, by member.
+  var links: [ReplicationLink] = []
+  /// Shards that dialled this one, in the order they came.
+  var shardPeers: [PeerID] = []
+  var replicating = ReplicationQueues()
+  var handOver: HandOver?
+  var dropping: Dropping?
+  /// The last epoch for which each shard has handed over all it had to.
+  var handedOver: [RingMember: UInt64] = [:]
+  /// The log sequence with which this shard has all it is to hold.
+  var settling: (epoch: UInt64, sequence: UInt64)?
+  var settledEpoch: UInt64 = 0
+  /// Its log had records of an earlier life, which the ring may have given to others since.
+  var hasLeftovers = false
+  var parked: [UInt64: Parked] = [:]
+  var holderRequests: UInt64 = 0
+  /// Keys on the move that need not be asked about again.
+  var mergedKeys: Set<Key> = []
+  /// Counts that only grow.
+  var statistic = Statistics()
+
+  /// - Parameter ring: what the shard goes by until it is told another one.
+  package init(_ configuration: Configuration, ring: RingView? = nil) {
+    self.configuration = configuration
+    let alone = RingView.alone(
+      ShardAddress(member: configuration.me, incarnation: configuration.life, endpoint: ""))
+    placement = Placement(ring ?? alone, of: configuration.me, in: configuration.life)
+  }
 
   package var statistics: Statistics {
-    Statistics(
-      keys: table.liveCount, storedBytes: table.byteCount,
-      watches: peers.values.reduce(0) { $0 + $1.watches.count },
-      subscriptions: peers.values.reduce(0) { $0 + $1.subscriptions.count },
-      acknowledgementsWaiting: waiting.count, logTrouble: logTrouble?.reason)
+    var statistics = statistic
+    statistics.keys = table.liveCount
+    statistics.storedBytes = table.byteCount
+    statistics.watches = peers.values.reduce(0) { $0 + $1.watches.count }
+    statistics.subscriptions = peers.values.reduce(0) { $0 + $1.subscriptions.count }
+    statistics.acknowledgementsWaiting = waiting.count + replicating.count
+    statistics.logTrouble = logTrouble?.reason
+    statistics.epoch = placement.view.epoch
+    statistics.settledEpoch = settledEpoch
+    statistics.replicationBacklog = links.reduce(0) { $0 + $1.backlog }
+    return statistics
   }
+
+  /// For findings: where it stands in the changes of the ring.
+  package var situation: String {
+    let awaited = placement.awaited.sorted()
+    let waits = links.filter { $0.backlog > 0 }.map { "\($0.member) \($0.backlog) \($0.isUp)" }
+    return "epoch \(placement.view.epoch), settled \(settledEpoch), awaits \(awaited), "
+      + "has for others \(waits), \(parked.count) parked, \(replicating.count) waiting"
+  }
+
+  /// Says nothing until it is given a lease.
+  package mutating func endLease() { leaseEnd = 0 }
+
+  /// What the shard goes by.
+  package var ring: RingView { placement.view }
 
   /// The latest stamp given out or accepted: for those who connect, whose clocks go on from there.
   package var latestStamp: UInt64 { clock.last }
 
   /// When `timerFired` is due, on the monotonic clock; nil when nothing waits for time.
   package var nextDeadline: UInt64? {
-    [flushDeadline, heartbeatDeadline, sweepDeadline, logTrouble?.retryAt].compactMap(\.self).min()
+    let own = [
+      flushDeadline, heartbeatDeadline, sweepDeadline, logTrouble?.retryAt, handOver?.nextAt,
+      dropping?.nextAt,
+    ]
+    return (own + links.map(\.deadline)).compactMap(\.self).min()
   }
 
   /// Takes over a record from the log, before the first input; once a key.
@@ -129,6 +232,7 @@ package struct StorageShard {
     clock = HybridLogicalClock(last: max(clock.last, record.stamp))
     let entry = table.insert(record, under: key)
     scheduleExpiry(of: entry, at: now)
+    hasLeftovers = true
   }
 
   package mutating func step(_ input: Input, at now: Now, into effects: inout [Effect]) {
@@ -136,19 +240,72 @@ package struct StorageShard {
     case .connected(let peer, let role):
       forget(peer)
       peers[peer] = Peer(role: role)
+      if !placement.isAlone { effects.append(.ring(placement.view, to: peer)) }
+    case .shardConnected(let peer, let shard):
+      forget(peer)
+      peers[peer] = Peer(role: .storage, shard: shard)
+      shardPeers.append(peer)
     case .disconnected(let peer): forget(peer)
     case .request(let request, let number, let peer):
-      serve(request, number: number, from: peer, at: now, into: &effects)
+      let keys = mustPark ? request.tuples.map(\.key) : []
+      guard !park(input, keys: keys, number: number, from: peer, into: &effects) else { break }
+      serve(input, at: now, into: &effects)
     case .watch(let request, let number, let peer):
-      watch(request, number: number, from: peer, at: now, into: &effects)
+      let keys = mustPark ? [request.key] : []
+      guard !park(input, keys: keys, number: number, from: peer, into: &effects) else { break }
+      serve(input, at: now, into: &effects)
     case .unwatch(let key, let number, let peer): unwatch(key, number: number, from: peer)
     case .streamAcknowledged(let number, let peer):
       acknowledgeStream(upTo: number, from: peer, at: now, into: &effects)
     case .committed: commitEnded(into: &effects)
     case .commitFailed(let reason): commitFailed(reason, at: now, into: &effects)
+    case .ring(let view): take(view, at: now, into: &effects)
+    case .lease(let end): leaseEnd = end
+    case .linkUp(let member):
+      guard let link = linkIndex(member) else { break }
+      links[link].up()
+      retryParked(at: now, into: &effects)
+    case .linkDown(let member):
+      if let link = linkIndex(member) { links[link].down() }
+    case .replicate(let message, let number, let peer):
+      take(message, number: number, from: peer, at: now, into: &effects)
+    case .holderRequest(let request, let number, let peer):
+      answerHolderRequest(request, number: number, from: peer, at: now, into: &effects)
+    case .replicated(let word, let member): take(word, from: member, at: now, into: &effects)
+    case .holderAnswer(let answer, let number, let member):
+      takeAnswer(answer, number: number, from: member, at: now, into: &effects)
     case .timerFired: fireTimers(at: now, into: &effects)
     }
     startCommit(into: &effects)
+    if !links.isEmpty { flushLinks(at: now, into: &effects) }
+  }
+
+  private var mustPark: Bool { !placement.awaited.isEmpty }
+
+  private mutating func take(
+    _ word: Replicated, from member: RingMember, at now: Now, into effects: inout [Effect]
+  ) {
+    guard let link = linkIndex(member) else { return }
+    _ = clock.observe(word.clock, origin: .native, now: now.wall)
+    links[link].take(merged: word.merged, logged: word.logged)
+    answerReplicated(into: &effects)
+  }
+
+  /// A request whose keys are all known here.
+  mutating func serve(_ input: Input, at now: Now, into effects: inout [Effect]) {
+    switch input {
+    case .request(let request, let number, let peer):
+      if let failure = leaseRefusal(at: now) {
+        return effects.append(.refuse(failure, number: number, to: peer))
+      }
+      serve(request, number: number, from: peer, at: now, into: &effects)
+    case .watch(let request, let number, let peer):
+      if let failure = leaseRefusal(at: now) {
+        return effects.append(.refuse(failure, number: number, to: peer))
+      }
+      watch(request, number: number, from: peer, at: now, into: &effects)
+    default: preconditionFailure("only requests and watches are served")
+    }
   }
 
   private mutating func fireTimers(at now: Now, into effects: inout [Effect]) {
@@ -156,6 +313,8 @@ package struct StorageShard {
     if let due = heartbeatDeadline, due <= now.monotonic { beat(at: now, into: &effects) }
     if let due = sweepDeadline, due <= now.monotonic { sweep(at: now, into: &effects) }
     if let due = logTrouble?.retryAt, due <= now.monotonic { logTrouble?.retryAt = nil }
+    if let due = handOver?.nextAt, due <= now.monotonic { continueHandOver(at: now) }
+    if let due = dropping?.nextAt, due <= now.monotonic { continueDropping(at: now) }
   }
 
   private mutating func serve(

@@ -18,7 +18,7 @@ struct CBSim: AsyncParsableCommand {
         cbsim sweep --seeds 1..100 --plant acknowledge-before-sync
         cbsim bugs
       """,
-    subcommands: [Run.self, Sweep.self, Bugs.self])
+    subcommands: [Run.self, Sweep.self, Tier.self, Bugs.self])
 }
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {

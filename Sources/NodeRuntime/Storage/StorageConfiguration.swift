@@ -1,5 +1,6 @@
 package import ClusterModel
 package import KeyValueStore
+import WireProtocol
 
 /// What a storage loop is told at its start.
 package struct StorageConfiguration: Sendable {
@@ -16,6 +17,12 @@ package struct StorageConfiguration: Sendable {
   package var peersMax = 4096
   /// How long an ordered stop waits for the log, which may have failed.
   package var stopPatience = Duration.seconds(5)
+  /// Which shard of which node this is.
+  package var member = RingMember(name: "storage0", shard: 0)
+  /// There is no membership and no other shard: the ring is this one for ever.
+  package var isAlone = true
+  /// Told, on the loop's thread, the epochs by whose ring the shard has all it is to hold.
+  package var onSettled: @Sendable (UInt64) -> Void = { _ in }
   /// The platform's version, for those who connect.
   package var software = ""
 
@@ -33,5 +40,15 @@ package struct StorageConfiguration: Sendable {
     self.dataFolder = dataFolder
     self.defaultLevel = defaultLevel ?? (dataFolder == nil ? .accepted : .durable)
     limits = StorageLimits()
+  }
+
+  /// What this shard says to the others it dials.
+  var shardHello: Hello {
+    var hello = Hello()
+    hello.role = .storage
+    hello.cluster = cluster.number
+    hello.incarnation = incarnation
+    hello.name = member.description
+    return hello
   }
 }

@@ -1,7 +1,7 @@
-import ClusterModel
 import Connections
 import DurableLog
 import KeyValueStore
+package import ClusterModel
 package import Logging
 package import Platform
 import WireProtocol
@@ -13,6 +13,10 @@ package enum StorageMessage: Sendable {
   /// From the loop's own log thread.
   case committed
   case commitFailed(reason: String)
+  /// From the process's member link.
+  case ring(RingView)
+  /// Until when, on the monotonic clock, the process may act as a member.
+  case lease(until: UInt64)
 }
 
 /// Runs a `StorageShard` over sockets, with a log thread beside it where there is a data folder.
@@ -24,6 +28,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
   var listener: Listener
   private var poller = Poller()
   private let log: LogWriter?
+  private var links: ShardLinks
   /// Reused from turn to turn.
   private var effects: [StorageShard.Effect] = []
   /// Monotonic; set once the loop is told to stop.
@@ -47,8 +52,12 @@ package struct StorageLoop: NodeLoop, ~Copyable {
   ) throws {
     var shard = StorageShard(
       .init(
+        me: configuration.member, life: configuration.incarnation,
         actor: configuration.incarnation.number, hasLog: configuration.dataFolder != nil,
-        defaultLevel: configuration.defaultLevel, limits: configuration.limits))
+        defaultLevel: configuration.defaultLevel, limits: configuration.limits),
+      ring: configuration.isAlone ? nil : RingView.none)
+    // Nothing is promised before the membership has said who this is.
+    if !configuration.isAlone { shard.endLease() }
     let log = try Self.openLog(of: configuration, into: &shard, outcomes: mailbox, logger)
     var limits = Listener.Limits()
     limits.peersMax = configuration.peersMax
@@ -59,6 +68,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
       log?.stop()
       throw error
     }
+    links = ShardLinks(in: context, saying: configuration.shardHello)
     self.log = log
     self.configuration = configuration
     self.mailbox = mailbox
@@ -105,7 +115,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
     _ = poller.watch(descriptor: mailbox.descriptor)
     _ = try listener.watch(in: &poller)
     while !isDone(at: MonotonicClock.now) {
-      let deadlines = [listener.deadline, shard.nextDeadline, stopDeadline]
+      let deadlines = [listener.deadline, shard.nextDeadline, links.deadline, stopDeadline]
       _ = try poller.wait(until: deadlines.compactMap { $0 }.min())
       try turn(at: Self.now())
     }
@@ -114,14 +124,16 @@ package struct StorageLoop: NodeLoop, ~Copyable {
   private mutating func turn(at now: StorageShard.Now) throws {
     var messages: [StorageMessage] = []
     mailbox.drain(into: &messages)
-    for message in messages { take(message, at: now) }
+    for message in messages { try take(message, at: now) }
     try takeFrames(at: now)
+    while let input = try links.next() { step(input, at: now) }
     if let due = shard.nextDeadline, due <= now.monotonic { step(.timerFired, at: now) }
     try perform()
     try listener.tend(now: now.monotonic)
+    try links.tend(now: now.monotonic, poller: &poller)
   }
 
-  private mutating func take(_ message: StorageMessage, at now: StorageShard.Now) {
+  private mutating func take(_ message: StorageMessage, at now: StorageShard.Now) throws {
     switch message {
     case .stop:
       let patience = configuration.stopPatience.wholeNanoseconds
@@ -130,6 +142,11 @@ package struct StorageLoop: NodeLoop, ~Copyable {
     case .commitFailed(let reason):
       logger.error("the log takes no writes: \(reason)")
       step(.commitFailed(reason: reason), at: now)
+    case .ring(let view):
+      guard view.epoch > shard.ring.epoch else { return }
+      try links.follow(view, but: configuration.member, &poller)
+      step(.ring(view), at: now)
+    case .lease(let end): step(.lease(until: end), at: now)
     }
   }
 
@@ -145,12 +162,20 @@ package struct StorageLoop: NodeLoop, ~Copyable {
         // What the stream of before still had goes out before the welcome that ends it.
         try perform()
         try listener.welcome(peer, welcome())
-        step(.connected(peer, role: hello.role), at: now)
+        step(connected(peer, hello), at: now)
       case .frame(let peer, let frame): try take(frame, from: peer, at: now)
       case .lost(let peer, _): step(.disconnected(peer), at: now)
       case nil: return
       }
     }
+  }
+
+  private func connected(_ peer: PeerID, _ hello: Hello) -> StorageShard.Input {
+    guard hello.role == .storage, let member = RingMember(hello.name) else {
+      return .connected(peer, role: hello.role)
+    }
+    return .shardConnected(
+      peer, ShardAddress(member: member, incarnation: hello.incarnation, endpoint: ""))
   }
 
   private func welcome() -> Welcome {
@@ -182,6 +207,13 @@ package struct StorageLoop: NodeLoop, ~Copyable {
         step(.unwatch(key.bytes.isEmpty ? nil : key, number: number, from: peer), at: now)
       case .streamAcknowledged: step(.streamAcknowledged(number: number, from: peer), at: now)
       case .controlRequest: try answerControl(frame, from: peer)
+      case .replicate:
+        let message = try Replicate.decode(frame.body)
+        step(.replicate(message, number: number, from: peer), at: now)
+      case .holderRequest:
+        let request = try KeyRequest.decode(frame.body)
+        step(.holderRequest(request, number: number, from: peer), at: now)
+      case .ring: effects.append(.ring(shard.ring, to: peer))
       default:
         refuse(peer, number, Failure(.badRequest, "a store takes no \(frame.header.kind)"))
       }
@@ -213,6 +245,15 @@ package struct StorageLoop: NodeLoop, ~Copyable {
       case .heartbeat(let number, let peer):
         try send(Empty().framed(.heartbeat, number: number), number, to: peer)
       case .commit(let entries): log?.commit(entries)
+      case .ring(let view, let peer):
+        try send(RingMessage(view).framed(.ring), 0, to: peer)
+      case .replicate(let message, let number, let member):
+        try links.send(message.framed(.replicate, number: number), to: member)
+      case .askHolder(let request, let number, let member):
+        try links.send(request.framed(.holderRequest, number: number), to: member)
+      case .replicated(let word, let peer):
+        try send(word.framed(.replicated), 0, to: peer)
+      case .settled(let epoch): configuration.onSettled(epoch)
       }
     }
     effects.removeAll(keepingCapacity: true)

@@ -1,0 +1,298 @@
+import ClusterModel
+import KeyValueStore
+import Lattices
+import WireProtocol
+
+/// A storage node of one shard: its lives, its disk, its connections to the others.
+final class TierNode {
+  private unowned let world: TierSimulation
+  let name: String
+  let member: RingMember
+  private(set) var incarnation = Incarnation(0)
+  private(set) var shard: StorageShard?
+  private(set) var isPaused = false
+  var isLeaving = false
+  private var disk: [Key: Record] = [:]
+  /// What came while the process stood still.
+  private var missed: [() -> Void] = []
+  private var connections: [RingMember: TierConnection] = [:]
+  private var settledEpoch: UInt64 = 0
+  private var timerAt: UInt64?
+  private var isGone = false
+
+  init(named name: String, in world: TierSimulation) {
+    self.world = world
+    self.name = name
+    member = RingMember(name: name, shard: 0)
+  }
+
+  var isAlive: Bool { shard != nil }
+  private var clocks: StorageShard.Now {
+    .init(wall: 1_700_000_000_000 + world.now / 1_000_000, monotonic: world.now + 1)
+  }
+
+  func begin() {
+    guard shard == nil, !isGone else { return }
+    incarnation = Incarnation(world.now + 1)
+    settledEpoch = 0
+    var limits = StorageLimits()
+    limits.replicateRecordsMax = 8
+    limits.handOverRecordsPerStepMax = 4
+    limits.dropGrace = .milliseconds(500)
+    var shard = StorageShard(
+      .init(
+        me: member, life: incarnation, actor: incarnation.number, hasLog: true,
+        defaultLevel: .durable, limits: limits), ring: RingView.none)
+    for (key, record) in disk.sorted(by: { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }) {
+      shard.restore(record, under: key, at: clocks)
+    }
+    self.shard = shard
+    if world.planted != .leasesNeverEnd { step(.lease(until: 1)) }
+    report(in: incarnation)
+  }
+
+  func kill(for time: Duration) {
+    end()
+    world.later(time) { [self] in begin() }
+  }
+
+  private func end() {
+    shard = nil
+    isPaused = false
+    missed = []
+    timerAt = nil
+    for connection in connections.values { connection.breakDown() }
+    connections = [:]
+    for node in world.nodes where node !== self { node.connections[member]?.breakDown() }
+  }
+
+  func pause(for time: Duration) {
+    isPaused = true
+    let life = incarnation
+    world.later(time) { [self] in if incarnation == life { resume() } }
+  }
+
+  private func resume() {
+    guard isPaused else { return }
+    isPaused = false
+    let all = missed
+    missed = []
+    for action in all { action() }
+    wake()
+  }
+
+  func heal() {
+    resume()
+    begin()
+  }
+
+  /// Does something in this life of the process, once it runs.
+  func deliver(to life: Incarnation, _ action: @escaping () -> Void) {
+    guard shard != nil, incarnation == life else { return }
+    if isPaused { missed.append { [self] in if incarnation == life, isAlive { action() } } } else { action() }
+  }
+
+  func receive(_ input: StorageShard.Input, in life: Incarnation) {
+    deliver(to: life) { [self] in step(input) }
+  }
+
+  func announce(_ view: RingView) {
+    let life = incarnation
+    world.later(world.delay()) { [self] in receive(.ring(view), in: life) }
+  }
+
+  private func report(in life: Incarnation) {
+    guard isAlive, incarnation == life else { return }
+    if !isPaused {
+      let sent = world.now
+      world.later(world.delay()) { [self] in
+        let view = world.membership.report(from: self, incarnation: life, settled: settledEpoch)
+        world.later(world.delay()) { [self] in
+          deliver(to: life) { [self] in take(view, reportSentAt: sent) }
+        }
+      }
+    }
+    world.later(.milliseconds(500)) { [self] in report(in: life) }
+  }
+
+  private func take(_ view: RingView?, reportSentAt sent: UInt64) {
+    guard let view else { return kill(for: .milliseconds(100)) }
+    if isLeaving, world.membership.mayLeave(name), view.epoch > 0 {
+      end()
+      isGone = true
+      return
+    }
+    let end = sent + TierMembership.lease.wholeNanoseconds
+    step(.lease(until: world.planted == .leasesNeverEnd ? .max : end))
+    step(.ring(view))
+  }
+
+  private func step(_ input: StorageShard.Input) {
+    guard shard != nil else { return }
+    var effects: [StorageShard.Effect] = []
+    shard?.step(input, at: clocks, into: &effects)
+    for effect in effects { perform(effect) }
+    if case .ring = input { dial() }
+    wake()
+  }
+
+  private func wake() {
+    guard let due = shard?.nextDeadline, timerAt.map({ due < $0 }) ?? true else { return }
+    timerAt = due
+    let life = incarnation
+    world.at(due) { [self] in
+      guard timerAt == due, incarnation == life else { return }
+      timerAt = nil
+      receive(.timerFired, in: life)
+      if !isPaused { wake() }
+    }
+  }
+
+  private func perform(_ effect: StorageShard.Effect) {
+    switch effect {
+    case .reply(let response, let number, let peer): answer(response, nil, number, peer)
+    case .refuse(let failure, let number, let peer): answer(nil, failure, number, peer)
+    case .commit(let entries): commit(entries)
+    case .ring(let view, let peer): world.clients.first { $0.peer == peer }?.hear(of: view)
+    case .replicate(let message, let number, let other):
+      connections[other]?.forth { .replicate(message, number: number, from: $0) }
+    case .askHolder(let request, let number, let other):
+      connections[other]?.forth { .holderRequest(request, number: number, from: $0) }
+    case .replicated(let word, let peer):
+      incoming(peer)?.back { .replicated(word, from: $0) }
+    case .settled(let epoch): settledEpoch = epoch
+    case .push, .watchEvent, .heartbeat: break
+    }
+  }
+
+  private func incoming(_ peer: PeerID) -> TierConnection? {
+    for node in world.nodes { if let to = node.connections[member], to.peer == peer { return to } }
+    return nil
+  }
+
+  private func answer(
+    _ response: KeyResponse?, _ failure: Failure?, _ number: UInt64, _ peer: PeerID
+  ) {
+    if let connection = incoming(peer) {
+      if let response { connection.back { .holderAnswer(response, number: number, from: $0) } }
+      return
+    }
+    let client = world.clients.first { $0.peer == peer }
+    world.later(world.delay()) { client?.take(response, failure, number: number) }
+  }
+
+  private func commit(_ entries: [StorageShard.LogEntry]) {
+    let life = incarnation
+    let isSlow = world.draw(0...49) == 0
+    world.later(.microseconds(world.draw(200...(isSlow ? 60_000 : 2000)))) { [self] in
+      guard isAlive, incarnation == life else { return }
+      if world.planted != .commitsLie { write(entries) }
+      receive(.committed, in: life)
+    }
+  }
+
+  private func write(_ entries: [StorageShard.LogEntry]) {
+    for entry in entries {
+      guard let record = try? Record(entry.envelope) else {
+        disk[entry.key] = nil
+        continue
+      }
+      if disk[entry.key] == nil { disk[entry.key] = record } else { _ = disk[entry.key]?.merge(record) }
+    }
+  }
+
+  /// Connects to every shard of the ring that it is not connected to.
+  private func dial() {
+    guard let view = shard?.ring else { return }
+    for address in view.shards where address.member != member {
+      let old = connections[address.member]
+      if old?.life == address.incarnation, old?.isUp == true || old?.isDialling == true { continue }
+      old?.breakDown()
+      guard let other = world.nodes.first(where: { $0.member == address.member }) else { continue }
+      connections[address.member] = TierConnection(
+        from: self, to: other, life: address.incarnation, in: world)
+    }
+  }
+
+  func connectionEnded(to other: RingMember) {
+    let life = incarnation
+    receive(.linkDown(other), in: life)
+    world.later(.milliseconds(world.draw(5...40))) { [self] in
+      deliver(to: life) { [self] in dial() }
+    }
+  }
+
+  /// The elements of a set held here.
+  func elements(of key: Key) -> Set<String> {
+    var request = KeyRequest()
+    request.tuples = [KeyTuple(key: key)]
+    guard var copy = shard else { return [] }
+    var effects: [StorageShard.Effect] = []
+    copy.step(.holderRequest(request, number: 0, from: PeerID("judge")), at: clocks, into: &effects)
+    copy.step(.lease(until: .max), at: clocks, into: &effects)
+    copy.step(.request(request, number: 1, from: PeerID("judge")), at: clocks, into: &effects)
+    for case .reply(let response, 1, _) in effects {
+      return response.tuples.first.map(TierClient.elements) ?? []
+    }
+    return []
+  }
+}
+
+/// One shard's connection to another: frames arrive in order, or not any more.
+final class TierConnection {
+  private unowned let world: TierSimulation
+  private unowned let from: TierNode
+  private unowned let to: TierNode
+  private let fromLife: Incarnation
+  let life: Incarnation
+  let peer: PeerID
+  private(set) var isUp = false
+  private(set) var isDialling = true
+  private var lastForth: UInt64 = 0
+  private var lastBack: UInt64 = 0
+
+  init(from: TierNode, to: TierNode, life: Incarnation, in world: TierSimulation) {
+    self.world = world
+    self.from = from
+    self.to = to
+    self.life = life
+    fromLife = from.incarnation
+    peer = PeerID("\(from.name)#\(from.incarnation)#\(world.draw(0...1 << 40))")
+    world.later(world.delay()) { [self] in connect() }
+  }
+
+  private func connect() {
+    guard isDialling else { return }
+    isDialling = false
+    guard to.isAlive, to.incarnation == life else { return from.connectionEnded(to: to.member) }
+    isUp = true
+    let address = ShardAddress(member: from.member, incarnation: fromLife, endpoint: from.name)
+    forth { .shardConnected($0, address) }
+    back { .linkUp($0) }
+  }
+
+  func forth(_ input: (PeerID) -> StorageShard.Input) {
+    guard isUp else { return }
+    let input = input(peer)
+    lastForth = max(lastForth, world.now + world.delay().wholeNanoseconds)
+    world.at(lastForth) { [self] in if isUp { to.receive(input, in: life) } }
+  }
+
+  func back(_ input: (RingMember) -> StorageShard.Input) {
+    guard isUp else { return }
+    let input = input(to.member)
+    lastBack = max(lastBack, world.now + world.delay().wholeNanoseconds)
+    world.at(lastBack) { [self] in if isUp { from.receive(input, in: fromLife) } }
+  }
+
+  func breakDown() {
+    guard isUp || isDialling else { return }
+    let wasUp = isUp
+    isUp = false
+    isDialling = false
+    world.later(world.delay()) { [self] in
+      if wasUp { to.receive(.disconnected(peer), in: life) }
+      if from.isAlive, from.incarnation == fromLife { from.connectionEnded(to: to.member) }
+    }
+  }
+}

@@ -1,0 +1,179 @@
+package import ClusterModel
+
+/// A key-value tier of several storage nodes under deaths, pauses, joins and leaves, in virtual time:
+/// the shards and the membership of production, a network and disks of chance, clients that add to
+/// sets and read them.
+///
+/// The oracles: a read contains every add that was acknowledged before it was sent; at the end, when
+/// all is healed, every copy of a key is equal and contains every acknowledged add; no operation
+/// waits longer than `waitMax`. One seed, one history.
+package final class TierSimulation {
+  package struct Profile: Sendable {
+    package var nodes = 3
+    package var copies = 2
+    package var keys = 24
+    package var clients = 4
+    /// Virtual time under faults, before everything is healed.
+    package var duration = Duration.seconds(20)
+    package var level = WriteLevel.durable
+    /// Between two faults, on average.
+    package var faultInterval = Duration.seconds(4)
+    package var faults: [TierFault] = [.kill, .pause, .join, .leave]
+    /// A death comes only once the one before has been made up for.
+    package var isOneAtATime = false
+
+    package init() {}
+
+    /// What memory alone survives: one death, then the next once it has been made up for.
+    package mutating func surviveInMemory() {
+      level = .replicated
+      isOneAtATime = true
+    }
+  }
+
+  package enum Violation: Equatable, Sendable {
+    case lostAdd(String)
+    case staleRead(String)
+    case divergence(String)
+    case waitedTooLong(String)
+  }
+
+  let profile: Profile
+  let planted: TierBug?
+  var chance: SplitMix64
+  private(set) var now: UInt64 = 0
+  private var events = EventHeap()
+  var nodes: [TierNode] = []
+  var clients: [TierClient] = []
+  lazy var membership = TierMembership(in: self)
+  package private(set) var violations: [Violation] = []
+  /// Acknowledged adds and reads, deaths, ring changes.
+  package internal(set) var counts = Counts()
+  private(set) var isHealed = false
+
+  package struct Counts: Equatable, Sendable {
+    package var adds = 0
+    package var reads = 0
+    package var faults = 0
+    package var epochs: UInt64 = 0
+    package var longestWait = Duration.zero
+  }
+
+  /// An operation may wait for a lease to end and a new ring to be told.
+  static let waitMax = Duration.seconds(6)
+
+  package init(seed: UInt64, profile: Profile = Profile(), planted: TierBug? = nil) {
+    self.profile = profile
+    self.planted = planted
+    chance = SplitMix64(seed: seed)
+  }
+
+  /// Runs the whole history.
+  package func run() {
+    for number in 0..<profile.nodes { addNode(named: "storage\(number)") }
+    clients = (0..<profile.clients).map { TierClient(number: $0, in: self) }
+    for client in clients { client.begin() }
+    planNextFault()
+    advance(to: profile.duration.wholeNanoseconds)
+    isHealed = true
+    for node in nodes { node.heal() }
+    for client in clients { client.stop() }
+    advance(to: now + Duration.seconds(15).wholeNanoseconds)
+    judge()
+    counts.epochs = membership.view.epoch
+  }
+
+  private func advance(to end: UInt64) {
+    while let event = events.takeFirst(upTo: end) {
+      now = event.time
+      event.action()
+    }
+    now = end
+  }
+
+  func later(_ delay: Duration, _ action: @escaping () -> Void) {
+    events.insert(at: now + delay.wholeNanoseconds, action)
+  }
+
+  func at(_ time: UInt64, _ action: @escaping () -> Void) {
+    events.insert(at: max(time, now), action)
+  }
+
+  func draw(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &chance) }
+  func delay() -> Duration { .microseconds(draw(0...99) == 0 ? draw(1000...20_000) : draw(40...400)) }
+
+  @discardableResult
+  func addNode(named name: String) -> TierNode {
+    let node = TierNode(named: name, in: self)
+    nodes.append(node)
+    node.begin()
+    return node
+  }
+
+  func violate(_ violation: Violation) { violations.append(violation) }
+
+  private func planNextFault() {
+    let mean = Int(profile.faultInterval.wholeMicroseconds)
+    later(.microseconds(draw(mean / 2...mean * 3 / 2))) { [self] in
+      guard !isHealed else { return }
+      fault()
+      planNextFault()
+    }
+  }
+
+  private func fault() {
+    guard membership.view.epoch > 0 else { return }
+    if profile.isOneAtATime, !membership.isQuiet { return }
+    let living = nodes.filter(\.isAlive)
+    guard let victim = living.isEmpty ? nil : living[draw(0...living.count - 1)] else { return }
+    counts.faults += 1
+    switch profile.faults[draw(0...profile.faults.count - 1)] {
+    case .kill: victim.kill(for: .milliseconds(draw(50...6000)))
+    case .pause: victim.pause(for: .milliseconds(draw(0...1) == 0 ? 1000 : 10_000))
+    case .join: if living.count < 5 { addNode(named: "storage\(nodes.count)") }
+    case .leave: if living.count > profile.copies { victim.isLeaving = true }
+    }
+  }
+
+  private func judge() {
+    for client in clients { client.judge() }
+    let added = clients.flatMap(\.acknowledged)
+    let view = membership.view
+    if !view.isSettled {
+      let shards = nodes.map { node in
+        "\(node.member)#\(node.incarnation) \(node.shard?.situation ?? "down")"
+      }
+      violate(.divergence("epoch \(view.epoch) did not settle: \(shards)"))
+    }
+    for number in 0..<profile.keys {
+      let key = Self.key(number)
+      let owners = view.owners(of: StableHash.of(key.bytes))
+      let copies = owners.map { owner in
+        nodes.first { $0.member == owner && $0.isAlive }?.elements(of: key) ?? []
+      }
+      for (copy, owner) in zip(copies, owners) {
+        let missing = added.filter { $0.key == number && !copy.contains($0.element) }
+        if let lost = missing.first {
+          violate(.lostAdd("\(missing.count) of key \(number) at \(owner), the first \(lost.element)"))
+        }
+      }
+      if Set(copies).count > 1 { violate(.divergence("the copies of \(key) differ: \(owners)")) }
+    }
+  }
+
+  static func key(_ number: Int) -> Key { Key(trusted: Bytes(text: "key\(number)")) }
+}
+
+package enum TierFault: Sendable { case kill, pause, join, leave }
+
+/// Faults put in on purpose, each of which an oracle has to see.
+package enum TierBug: String, CaseIterable, Sendable {
+  /// Clients are told `durable` or `replicated` for what is in one memory.
+  case acknowledgesEarly
+  /// A change of the ring counts as complete as soon as it is announced.
+  case settlesAtOnce
+  /// A shard that was away goes on as if its lease never ended.
+  case leasesNeverEnd
+  /// Commits are answered and not written.
+  case commitsLie
+}

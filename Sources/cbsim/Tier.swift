@@ -1,0 +1,54 @@
+import ArgumentParser
+import Simulation
+
+/// `cbsim tier`: storage nodes alone, with a membership, over a range of seeds.
+struct Tier: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run several storage nodes that die, stand still, join and leave.",
+    discussion: """
+      Clients add to sets and read them. A read contains every add acknowledged before it, all copies \
+      are equal in the end, and nothing acknowledged is lost. Exit codes: 0 every promise was kept, \
+      1 one was broken.
+
+      Examples:
+        cbsim tier --seeds 1..200
+        cbsim tier --seeds 7..7 --level replicated
+        cbsim tier --seeds 1..60 --plant settlesAtOnce
+      """)
+
+  @Option(help: "A range like 1..100.")
+  var seeds: SeedRange
+
+  @Option(help: "durable, or replicated (then one death at a time).")
+  var level = "durable"
+
+  @Option(help: "Plant a bug: acknowledgesEarly, settlesAtOnce, leasesNeverEnd, commitsLie.")
+  var plant: String?
+
+  func validate() throws {
+    guard ["durable", "replicated"].contains(level) else {
+      throw ValidationError("--level is durable or replicated, not \(level)")
+    }
+    guard plant == nil || planted != nil else {
+      throw ValidationError("there is no planted bug \(plant ?? "")")
+    }
+  }
+
+  private var planted: TierBug? { plant.flatMap { TierBug(rawValue: $0) } }
+
+  func run() throws {
+    var broken = 0
+    for seed in seeds.seeds {
+      var profile = TierSimulation.Profile()
+      if level == "replicated" { profile.surviveInMemory() }
+      let simulation = TierSimulation(seed: seed, profile: profile, planted: planted)
+      simulation.run()
+      guard !simulation.violations.isEmpty else { continue }
+      broken += 1
+      print("seed \(seed): \(simulation.counts)")
+      for violation in simulation.violations.prefix(5) { print("  \(violation)") }
+    }
+    print("\(seeds.seeds.count) seeds, \(broken) with violations")
+    guard broken == 0 else { throw ExitCode(1) }
+  }
+}

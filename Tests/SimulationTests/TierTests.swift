@@ -1,0 +1,40 @@
+import Simulation
+import Testing
+
+/// Several storage nodes under deaths, pauses, joins and leaves; every acknowledged add is in every
+/// later read and in every copy at the end.
+@Suite struct TierTests {
+  static func run(
+    _ seed: UInt64, planted: TierBug? = nil, _ change: (inout TierSimulation.Profile) -> Void = { _ in }
+  ) -> TierSimulation {
+    var profile = TierSimulation.Profile()
+    change(&profile)
+    let simulation = TierSimulation(seed: seed, profile: profile, planted: planted)
+    simulation.run()
+    return simulation
+  }
+
+  @Test func durableWritesSurviveEverything() {
+    for seed in UInt64(1)...40 {
+      let simulation = Self.run(seed)
+      #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations.prefix(3))")
+      #expect(simulation.counts.adds > 300 && simulation.counts.faults > 1, "seed \(seed)")
+    }
+  }
+
+  @Test func replicatedWritesSurviveOneDeathAtATime() {
+    for seed in UInt64(1)...40 {
+      let simulation = Self.run(seed) { $0.surviveInMemory() }
+      #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations.prefix(3))")
+      #expect(simulation.counts.adds > 300 && simulation.counts.faults > 0, "seed \(seed)")
+    }
+  }
+
+  @Test(arguments: TierBug.allCases)
+  func everyPlantedFaultIsSeen(_ bug: TierBug) {
+    let seen = (UInt64(1)...60).first { seed in
+      !Self.run(seed, planted: bug).violations.isEmpty
+    }
+    #expect(seen != nil, "\(bug) in 60 seeds")
+  }
+}
