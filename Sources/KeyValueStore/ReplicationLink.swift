@@ -24,7 +24,7 @@ struct ReplicationLink {
   /// `logged` stays below this until it can pass it at once: what was merged in a connection that
   /// ended may not be in the other's log.
   private var loggedHold: UInt64 = 0
-  private var handOver: HandOver?
+  private var mark: Mark?
 
   private struct Unlogged {
     let number: UInt64
@@ -32,9 +32,11 @@ struct ReplicationLink {
     let entries: ArraySlice<Int32>
   }
 
-  private struct HandOver {
-    let epoch: UInt64
-    /// Everything to hand over is at or before this sequence.
+  /// Something to be said once, with or without records.
+  private struct Mark {
+    /// The epoch whose hand-over is complete; nil: only that this shard knows of the newest epoch.
+    let handsOver: UInt64?
+    /// What it speaks of is at or before this sequence.
     let end: UInt64
     var isSent = false
   }
@@ -63,15 +65,21 @@ struct ReplicationLink {
 
   mutating func flush(at due: UInt64) { flushAt = min(flushAt ?? due, due) }
 
+  /// Says at once that this shard knows of a new epoch: every frame names the newest.
+  mutating func announceEpoch() {
+    mark = Mark(handsOver: nil, end: 0)
+    flush(at: 0)
+  }
+
   /// Ends the hand-over of an epoch with what waits now.
   mutating func endHandOver(of epoch: UInt64) {
-    handOver = HandOver(epoch: epoch, end: queue.last)
+    mark = Mark(handsOver: epoch, end: queue.last)
     flush(at: 0)
   }
 
   mutating func up() {
     isUp = true
-    if !queue.isEmpty || handOver != nil { flush(at: 0) }
+    if !queue.isEmpty || mark != nil { flush(at: 0) }
   }
 
   /// The connection is gone: what was not acknowledged counts as lost.
@@ -80,7 +88,7 @@ struct ReplicationLink {
     sent = 0
     batch = []
     queue.commitFailed()
-    handOver?.isSent = false
+    mark?.isSent = false
     for lost in unlogged {
       for entry in lost.entries {
         sequences[entry] = queue.note(Int(entry), sequence: sequences[entry] ?? 0)
@@ -88,13 +96,13 @@ struct ReplicationLink {
     }
     if !unlogged.isEmpty { loggedHold = queue.last }
     unlogged = []
-    if !queue.isEmpty || handOver != nil { flush(at: 0) }
+    if !queue.isEmpty || mark != nil { flush(at: 0) }
   }
 
   /// When a batch is due; nil while there is nothing to send or none can be sent.
   var deadline: UInt64? { isUp && batch.isEmpty && queue.isIdle && !isMarkUnderWay ? flushAt : nil }
 
-  private var isMarkUnderWay: Bool { handOver?.isSent == true && batch.isEmpty }
+  private var isMarkUnderWay: Bool { mark?.isSent == true && batch.isEmpty }
 
   /// Takes the next batch, oldest first.
   ///
@@ -106,9 +114,9 @@ struct ReplicationLink {
     sent += 1
     if queue.isDrained { flushAt = nil }
     var epoch: UInt64?
-    if let mark = handOver, mark.end <= queue.underWay {
-      handOver?.isSent = true
-      epoch = mark.epoch
+    if let due = mark, due.end <= queue.underWay {
+      mark?.isSent = true
+      epoch = due.handsOver
     }
     return (sent, batch, epoch)
   }
@@ -134,11 +142,11 @@ struct ReplicationLink {
   }
 
   private mutating func batchMerged() {
-    if handOver?.isSent == true { handOver = nil }
+    if mark?.isSent == true { mark = nil }
     let entries = batch
     batch = []
     queue.commitEnded()
     unlogged.append(Unlogged(number: sent, end: queue.persisted, entries: entries))
-    if flushAt == nil, !queue.isEmpty || handOver != nil { flushAt = 0 }
+    if flushAt == nil, !queue.isEmpty || mark != nil { flushAt = 0 }
   }
 }

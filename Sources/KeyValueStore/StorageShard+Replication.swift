@@ -174,6 +174,7 @@ extension StorageShard {
       return effects.append(.refuse(failure, number: number, to: peer))
     }
     _ = clock.observe(message.clock, origin: .native, now: now.wall)
+    knownEpochs[sender.member] = max(knownEpochs[sender.member] ?? 0, message.epoch)
     var logSequence: UInt64 = 0
     let isOld = message.epoch < placement.view.epoch
     for tuple in message.tuples {

@@ -14,6 +14,7 @@ extension StorageShard {
         ?? ReplicationLink(to: address)
     }
     handedOver = handedOver.filter { view.shard($0.key) != nil }
+    knownEpochs = knownEpochs.filter { view.shard($0.key) != nil }
     awaitHandOvers()
     for entry in dirty { noteReplication(of: entry, at: now, isUrgent: true) }
     startHandOver(at: now)
@@ -88,6 +89,7 @@ extension StorageShard {
     guard !placement.isFenced, view.epoch > 0 else { return }
     guard (!view.isSettled && isHolder) || hasLeftovers else { return }
     handOver = HandOver(epoch: view.epoch, nextAt: now.monotonic)
+    if isHolder { for link in links.indices { links[link].announceEpoch() } }
   }
 
   /// Notes the next entries for those who are to have them; at the end says so on every link.
@@ -111,10 +113,19 @@ extension StorageShard {
     }
     scan.nextAt = now.monotonic &+ limits.handOverInterval.wholeNanoseconds
     handOver = scan
-    guard scan.cursor >= table.count else { return }
+    guard scan.cursor >= table.count, everyHolderKnows(scan.epoch) else { return }
     handOver = nil
     hasLeftovers = false
     for link in links.indices { links[link].endHandOver(of: scan.epoch) }
+  }
+
+  /// A holder that does not know of the change yet tells of its writes only those who held the keys
+  /// before. They pass them on, so none of them may say that it is done before all know.
+  private func everyHolderKnows(_ epoch: UInt64) -> Bool {
+    placement.view.holders.allSatisfy { holder in
+      holder.member == configuration.me || placement.view.shard(holder.member) == nil
+        || knownEpochs[holder.member] ?? 0 >= epoch
+    }
   }
 
   mutating func takeHandOver(

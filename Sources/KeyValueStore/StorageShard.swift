@@ -167,6 +167,8 @@ package struct StorageShard {
   var dropping: Dropping?
   /// The last epoch for which each shard has handed over all it had to.
   var handedOver: [RingMember: UInt64] = [:]
+  /// The newest epoch of which each shard has told that it knows.
+  var knownEpochs: [RingMember: UInt64] = [:]
   /// The log sequence with which this shard has all it is to hold.
   var settling: (epoch: UInt64, sequence: UInt64)?
   var settledEpoch: UInt64 = 0
@@ -205,7 +207,7 @@ package struct StorageShard {
   package var situation: String {
     let awaited = placement.awaited.sorted()
     let waits = links.filter { $0.backlog > 0 }.map { "\($0.member) \($0.backlog) \($0.isUp)" }
-    return "epoch \(placement.view.epoch), settled \(settledEpoch), awaits \(awaited), "
+    return "epoch \(placement.view.epoch)\(placement.isFenced ? " fenced" : ""), settled \(settledEpoch), awaits \(awaited), "
       + "has for others \(waits), \(parked.count) parked, \(replicating.count) waiting"
   }
 

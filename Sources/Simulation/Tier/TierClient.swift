@@ -119,7 +119,7 @@ final class TierClient {
     operation = nil
     let waited = Duration.nanoseconds(Int64(world.now - done.begunAt))
     world.counts.longestWait = max(world.counts.longestWait, waited)
-    if waited > TierSimulation.waitMax {
+    if waited > world.waitMax {
       world.violate(.waitedTooLong("client \(self.number) waited \(waited) for key \(done.key)"))
     }
     if let element = done.element {

@@ -115,6 +115,6 @@ final class TierMembership {
       (members[$0.name]?.settledEpoch ?? 0) >= view.epoch
     }
     let away = view.holders.count { view.shard($0.member) == nil }
-    if isDone, away < view.copies { publish(holders: []) }
+    if isDone, away < min(view.copies, view.holders.count) { publish(holders: []) }
   }
 }

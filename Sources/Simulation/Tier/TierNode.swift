@@ -33,7 +33,7 @@ final class TierNode {
 
   func begin() {
     guard shard == nil, !isGone else { return }
-    incarnation = Incarnation(world.now + 1)
+    incarnation = Incarnation((world.now + 1) << 16 | UInt64(world.draw(0...0xffff)))
     settledEpoch = 0
     var limits = StorageLimits()
     limits.replicateRecordsMax = 8
@@ -214,7 +214,9 @@ final class TierNode {
     }
   }
 
-  func connectionEnded(to other: RingMember) {
+  /// One that was given up for another is not heard of any more.
+  func ended(_ connection: TierConnection, to other: RingMember) {
+    guard connections[other] === connection else { return }
     let life = incarnation
     receive(.linkDown(other), in: life)
     world.later(.milliseconds(world.draw(5...40))) { [self] in
@@ -264,7 +266,7 @@ final class TierConnection {
   private func connect() {
     guard isDialling else { return }
     isDialling = false
-    guard to.isAlive, to.incarnation == life else { return from.connectionEnded(to: to.member) }
+    guard to.isAlive, to.incarnation == life else { return from.ended(self, to: to.member) }
     isUp = true
     let address = ShardAddress(member: from.member, incarnation: fromLife, endpoint: from.name)
     forth { .shardConnected($0, address) }
@@ -292,7 +294,7 @@ final class TierConnection {
     isDialling = false
     world.later(world.delay()) { [self] in
       if wasUp { to.receive(.disconnected(peer), in: life) }
-      if from.isAlive, from.incarnation == fromLife { from.connectionEnded(to: to.member) }
+      if from.isAlive, from.incarnation == fromLife { from.ended(self, to: to.member) }
     }
   }
 }

@@ -1,4 +1,5 @@
 package import ClusterModel
+import KeyValueStore
 
 /// A key-value tier of several storage nodes under deaths, pauses, joins and leaves, in virtual time:
 /// the shards and the membership of production, a network and disks of chance, clients that add to
@@ -59,8 +60,9 @@ package final class TierSimulation {
     package var longestWait = Duration.zero
   }
 
-  /// An operation may wait for a lease to end and a new ring to be told.
-  static let waitMax = Duration.seconds(6)
+  /// An operation may wait for a lease to end and a new ring to be told; where all copies of a key
+  /// may be away at once, also for one of them to come back.
+  var waitMax: Duration { profile.isOneAtATime ? .seconds(4) : .seconds(16) }
 
   package init(seed: UInt64, profile: Profile = Profile(), planted: TierBug? = nil) {
     self.profile = profile
