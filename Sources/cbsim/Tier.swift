@@ -22,7 +22,7 @@ struct Tier: ParsableCommand {
   @Option(help: "durable, or replicated (then one death at a time).")
   var level = "durable"
 
-  @Option(help: "Plant a bug: acknowledgesEarly, settlesAtOnce, leasesNeverEnd, commitsLie.")
+  @Option(help: "Plant a bug: acknowledgesEarly, settlesAtOnce, commitsLie.")
   var plant: String?
 
   func validate() throws {

@@ -15,7 +15,7 @@ import Testing
   }
 
   @Test func durableWritesSurviveEverything() {
-    for seed in UInt64(1)...40 {
+    for seed in UInt64(1)...8 {
       let simulation = Self.run(seed)
       #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations.prefix(3))")
       #expect(simulation.counts.adds > 300 && simulation.counts.faults > 1, "seed \(seed)")
@@ -23,7 +23,7 @@ import Testing
   }
 
   @Test func replicatedWritesSurviveOneDeathAtATime() {
-    for seed in UInt64(1)...40 {
+    for seed in UInt64(1)...8 {
       let simulation = Self.run(seed) { $0.surviveInMemory() }
       #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations.prefix(3))")
       #expect(simulation.counts.adds > 300 && simulation.counts.faults > 0, "seed \(seed)")

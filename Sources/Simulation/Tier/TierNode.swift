@@ -47,7 +47,7 @@ final class TierNode {
       shard.restore(record, under: key, at: clocks)
     }
     self.shard = shard
-    if world.planted != .leasesNeverEnd { step(.lease(until: 1)) }
+    step(.lease(until: 1))
     report(in: incarnation)
   }
 
@@ -123,7 +123,7 @@ final class TierNode {
       return
     }
     let end = sent + TierMembership.lease.wholeNanoseconds
-    step(.lease(until: world.planted == .leasesNeverEnd ? .max : end))
+    step(.lease(until: end))
     step(.ring(view))
   }
 

@@ -174,8 +174,6 @@ package enum TierBug: String, CaseIterable, Sendable {
   case acknowledgesEarly
   /// A change of the ring counts as complete as soon as it is announced.
   case settlesAtOnce
-  /// A shard that was away goes on as if its lease never ended.
-  case leasesNeverEnd
   /// Commits are answered and not written.
   case commitsLie
 }
