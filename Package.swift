@@ -50,6 +50,7 @@ let sdk: [Target] = [
 let cores: [Target] = [
   .layer("KeyValueStore", ["ClusterModel", "Lattices", "WireProtocol"]),
   .layer("AnnaDoor", ["ClusterModel", "WireProtocol"]),
+  .layer("StoreAccess", ["ClusterModel", "WireProtocol"]),
   .layer("Caching", ["ClusterModel", "Lattices", "WireProtocol"]),
   .layer("RecordReading", ["ClusterModel", "CloudburstValues", "Lattices"]),
   .layer(
@@ -86,7 +87,8 @@ let shells: [Target] = [
     "NodeRuntime",
     [
       "AnnaDoor", "Connections",
-      "KeyValueStore", "Caching", "Scheduling", "Supervision", "Membership", "ControlProtocol",
+      "KeyValueStore", "StoreAccess", "Caching", "Scheduling", "Supervision", "Membership",
+      "ControlProtocol",
       "CloudburstValues",
       "ExecutorSlots", "SharedCache", "DurableLog", "ContentHash",
       "ZeroMQ", "Platform", "CPlatform", "ClusterModel", "Lattices", "WireProtocol", logging,
@@ -95,7 +97,7 @@ let shells: [Target] = [
   .layer(
     "CloudburstClient",
     [
-      "Connections",
+      "Connections", "StoreAccess",
       "ClusterModel", "Lattices", "WireProtocol", "ControlProtocol", "CloudburstValues",
       "RecordReading", "ContentHash", "ZeroMQ", "Platform", protobuf,
     ]),
@@ -153,6 +155,7 @@ let tests: [Target] = [
     "KeyValueStoreTests",
     ["KeyValueStore", "ClusterModel", "Lattices", "LatticeSamples", "WireProtocol"]),
   .tests("AnnaDoorTests", ["AnnaDoor", "ClusterModel", "WireProtocol"]),
+  .tests("StoreAccessTests", ["StoreAccess", "ClusterModel", "WireProtocol"]),
   .tests("CachingTests", ["Caching", "ClusterModel", "Lattices", "WireProtocol"]),
   .tests(
     "ExecutionTests",

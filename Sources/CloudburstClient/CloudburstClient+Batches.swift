@@ -104,12 +104,12 @@ extension CloudburstClient {
     }
   }
 
-  /// Splits keys by shard and size, asks all parts at once, and puts the answers back in order.
+  /// Splits keys by size, asks all parts at once, and puts the answers back in order.
   func exchange(
     _ type: KeyRequestType, _ tuples: [KeyTuple], level: WriteLevel?, _ access: KeyAccess,
     isIdempotent: Bool
   ) async throws -> [KeyTuple] {
-    let parts = Self.parts(of: tuples, on: try await welcome())
+    let parts = Self.parts(of: tuples)
     return try await withThrowingTaskGroup(of: (indices: [Int], answers: [KeyTuple]).self) {
       group in
       for part in parts {
@@ -135,31 +135,18 @@ extension CloudburstClient {
     }
   }
 
-  private func welcome() async throws -> Welcome {
-    let outcome = try await ask(
-      .connect, within: configuration.requestTimeLimit, isIdempotent: true)
-    guard case .welcomed(let welcome) = outcome else {
-      preconditionFailure("a connection ends with a welcome or a failure")
-    }
-    return welcome
-  }
-
-  /// Positions in `tuples`, each part for one shard.
-  private static func parts(of tuples: [KeyTuple], on welcome: Welcome) -> [[Int]] {
-    let ring = ClientCore.ring(of: welcome)
+  /// Positions in `tuples`, each part of a size that one request may have; the routes see to the shards.
+  private static func parts(of tuples: [KeyTuple]) -> [[Int]] {
     var parts: [[Int]] = []
-    var open: [Lane: (part: Int, bytes: Int)] = [:]
+    var held = 0
     for (index, tuple) in tuples.enumerated() {
-      let lane = ClientCore.shard(of: tuple.key, on: ring)
       let bytes = tuple.key.bytes.count + tuple.record.count
-      if let (part, held) = open[lane], parts[part].count < batchKeysMax,
-        held + bytes <= batchBytesMax
-      {
-        parts[part].append(index)
-        open[lane] = (part, held + bytes)
+      if let open = parts.last, open.count < batchKeysMax, held + bytes <= batchBytesMax {
+        parts[parts.count - 1].append(index)
+        held += bytes
       } else {
-        open[lane] = (parts.count, bytes)
         parts.append([index])
+        held = bytes
       }
     }
     return parts

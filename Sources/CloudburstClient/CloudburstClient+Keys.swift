@@ -74,10 +74,12 @@ extension CloudburstClient {
   /// - Parameter max: stop after so many keys.
   public func keys(withPrefix prefix: String = "", max: Int = 1000) async throws -> [String] {
     var keys: [String] = []
+    // A list that begins anew, because the ring has changed, meets keys again.
+    var met: Set<String> = []
     var cursor: UInt64 = 0
     repeat {
       let page = try await list(Key(prefix), from: cursor, max: max - keys.count)
-      keys += page.tuples.map(\.key.description)
+      keys += page.tuples.map(\.key.description).filter { met.insert($0).inserted }
       cursor = page.cursor
     } while cursor != 0 && keys.count < max
     return keys
@@ -128,9 +130,13 @@ extension CloudburstClient {
     within timeLimit: Duration? = nil
   ) async throws -> KeyResponse {
     let ticket = loop.nextTicket()
-    let frame = request.framed(.keyRequest, number: ticket)
+    let isOfOneKey = request.tuples.count == 1 && request.type != .list
+    let body: Request.Body =
+      isOfOneKey
+      ? .keys(frame: request.framed(.keyRequest, number: ticket), at: key, access)
+      : .store(request, access)
     let outcome = try await ask(
-      .keys(frame: frame, at: key, access), ticket: ticket,
+      body, ticket: ticket,
       within: timeLimit ?? configuration.requestTimeLimit, isIdempotent: isIdempotent)
     guard case .keys(let response) = outcome else {
       preconditionFailure("a key request ends with a response or a failure")

@@ -30,7 +30,8 @@ public struct KeyPages: AsyncSequence, Sendable {
 extension CloudburstClient {
   /// All keys that begin with a prefix, in the store's own order, without holding them all at once.
   ///
-  /// A key that is there from the first page to the last is listed once.
+  /// A key that is there from the first page to the last is listed once; again where the list begins
+  /// anew, because the store's ring has changed meanwhile.
   public func keyPages(withPrefix prefix: String = "") -> KeyPages {
     KeyPages(client: self, prefix: prefix)
   }

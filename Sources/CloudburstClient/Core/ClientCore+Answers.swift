@@ -1,4 +1,5 @@
 import ClusterModel
+import StoreAccess
 import WireProtocol
 
 extension ClientCore {
@@ -9,7 +10,7 @@ extension ClientCore {
     do throws(WireError) {
       frame = try Frame(bytes)
     } catch .badFormatVersion(let version) {
-      takeRefusal(.anotherProtocol(version), over: lane, into: &effects)
+      takeRefusal(.anotherProtocol(version), over: lane, at: now, into: &effects)
       return
     } catch {
       // A kind of a newer version, or noise: the request it may answer ends at its time limit.
@@ -29,33 +30,37 @@ extension ClientCore {
     _ frame: Frame, over lane: Lane, at now: UInt64, into effects: inout [Effect]
   ) throws(WireError) {
     let ticket = frame.header.number
+    if case .shard(let index) = lane, connections[lane] != nil {
+      switch frame.header.kind {
+      case .keyResponse, .watchEvent, .ring:
+        return route(.frame(frame, over: Route(index)), at: now, into: &effects)
+      case .refusal where ticket != 0:
+        return route(.frame(frame, over: Route(index)), at: now, into: &effects)
+      default: break
+      }
+    }
     switch frame.header.kind {
     case .welcome: takeWelcome(try .decode(frame.body), over: lane, at: now, into: &effects)
     case .refusal:
       let failure = try FailureMessage.decode(frame.body).failure
-      refuse(ticket, failure, over: lane, into: &effects)
+      refuse(ticket, failure, over: lane, at: now, into: &effects)
     case .sayHello: takeBack(ticket, over: lane, at: now, into: &effects)
     case .result:
       guard case .call(_, let header) = entries[ticket]?.request.body else { return }
       take(try .decode(frame.body), of: ticket, header, into: &effects)
-    case .keyResponse:
-      guard case .keys(_, _, let access) = entries[ticket]?.request.body else { return }
-      take(try .decode(frame.body), of: ticket, access, into: &effects)
-    case .watchEvent: try takeEvent(.decode(frame.body), of: ticket, over: lane, into: &effects)
     case .controlResponse: finish(ticket, .control(frame.body), into: &effects)
     default: break
     }
   }
 
   private mutating func refuse(
-    _ ticket: UInt64, _ failure: Failure, over lane: Lane, into effects: inout [Effect]
+    _ ticket: UInt64, _ failure: Failure, over lane: Lane, at now: UInt64,
+    into effects: inout [Effect]
   ) {
     if entries[ticket] != nil {
       finish(ticket, .failed(failure), into: &effects)
-    } else if watches[ticket] != nil {
-      endWatch(ticket, failure, into: &effects)
     } else if connections[lane]?.phase != .up {
-      takeRefusal(failure, over: lane, into: &effects)
+      takeRefusal(failure, over: lane, at: now, into: &effects)
     }
   }
 
@@ -63,7 +68,9 @@ extension ClientCore {
   private mutating func takeBack(
     _ ticket: UInt64, over lane: Lane, at now: UInt64, into effects: inout [Effect]
   ) {
-    if let entry = entries[ticket], entry.isSent {
+    if case .shard(let index) = lane {
+      route(.unread(number: ticket, Route(index)), at: now, into: &effects)
+    } else if let entry = entries[ticket], entry.isSent {
       entries[ticket]?.isSent = false
       connections[lane]?.sent.remove(ticket)
       let place = entry.place(in: connections[lane])
@@ -89,7 +96,7 @@ extension ClientCore {
     finish(ticket, .failed(failure), into: &effects)
   }
 
-  private mutating func take(
+  mutating func take(
     _ response: KeyResponse, of ticket: UInt64, _ access: KeyAccess, into effects: inout [Effect]
   ) {
     if let failure = response.failure {

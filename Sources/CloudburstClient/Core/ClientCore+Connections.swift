@@ -1,4 +1,5 @@
 import ClusterModel
+import StoreAccess
 import WireProtocol
 
 extension ClientCore {
@@ -50,18 +51,18 @@ extension ClientCore {
       return follow(welcome, over: lane, at: now, into: &effects)
     }
     // Whatever was sent before this hello went to a connection that is gone.
-    lose(lane, unsent: [], at: now, into: &effects)
+    if lane == .scheduler { lose(lane, unsent: [], at: now, into: &effects) }
     let isNewLife = connection.incarnation.map { $0 != welcome.incarnation } ?? false
     connections[lane]?.phase = .up
     connections[lane]?.incarnation = welcome.incarnation
     connections[lane]?.refusal = nil
-    if lane == .scheduler {
+    switch lane {
+    case .scheduler:
       self.welcome = welcome
-      ring = Self.ring(of: welcome)
-      route(to: welcome.storage, at: now, into: &effects)
-    } else {
-      if isNewLife { forgetSession(of: lane) }
-      resumeWatches(over: lane, into: &effects)
+      route(.bootstrap(welcome.storage), at: now, into: &effects)
+    case .shard(let index):
+      if isNewLife { forgetSession(of: Route(index)) }
+      route(.connected(Route(index), welcome.incarnation), at: now, into: &effects)
     }
     flush(lane, at: now, into: &effects)
   }
@@ -72,62 +73,29 @@ extension ClientCore {
   ) {
     guard lane == .scheduler, connections[lane]?.incarnation == welcome.incarnation else { return }
     self.welcome = welcome
-    ring = Self.ring(of: welcome)
-    route(to: welcome.storage, at: now, into: &effects)
+    route(.bootstrap(welcome.storage), at: now, into: &effects)
   }
 
   /// A refusal of the hello itself: nothing that waits for this connection can succeed.
   mutating func takeRefusal(
-    _ failure: Failure, over lane: Lane, into effects: inout [Effect]
+    _ failure: Failure, over lane: Lane, at now: UInt64, into effects: inout [Effect]
   ) {
+    if case .shard(let index) = lane {
+      return route(.refused(Route(index), failure), at: now, into: &effects)
+    }
     let waiting = connections[lane]?.waiting ?? []
     connections[lane]?.refusal = failure
     connections[lane]?.waiting = []
     for ticket in waiting { finish(ticket, .failed(failure), into: &effects) }
   }
 
-  /// Follows the shards to where they are now; a restarted cluster's are elsewhere.
-  private mutating func route(
-    to endpoints: [String], at now: UInt64, into effects: inout [Effect]
-  ) {
-    for lane in connections.lanes {
-      guard case .shard(let index) = lane else { continue }
-      let stays = index < endpoints.count && endpoints[index] == connections[lane]?.endpoint
-      if !stays { drop(lane, at: now, into: &effects) }
-    }
-    for (index, endpoint) in endpoints.enumerated() where connections[.shard(index)] == nil {
-      connections[.shard(index)] = Connection(endpoint: endpoint)
-      effects.append(.dial(.shard(index), endpoint: endpoint))
-    }
-    let tickets = unrouted.sorted()
-    unrouted = []
-    for ticket in tickets { enqueue(ticket, at: now, into: &effects) }
-  }
-
-  /// A shard has moved: what waited for it is routed anew, and its memory may be gone.
-  private mutating func drop(_ lane: Lane, at now: UInt64, into effects: inout [Effect]) {
-    lose(lane, unsent: [], at: now, into: &effects)
-    forgetSession(of: lane)
-    for ticket in connections[lane]?.waiting ?? [] {
-      entries[ticket]?.lane = nil
-      unrouted.append(ticket)
-    }
-    for ticket in watches.keys.sorted() where watches[ticket]?.lane == lane {
-      watches[ticket]?.lane = nil
-    }
-    connections[lane] = nil
-    effects.append(.hangUp(lane))
-  }
-
-  private mutating func forgetSession(of lane: Lane) {
-    let ring = ring
-    session.forgetVolatile { Self.shard(of: $0, on: ring) == lane }
-  }
-
   /// What was on its way is lost: asked again where that does no harm, else failed.
   mutating func lose(
     _ lane: Lane, unsent: [UInt64], at now: UInt64, into effects: inout [Effect]
   ) {
+    if case .shard(let index) = lane {
+      return route(.lost(Route(index), unsent: unsent), at: now, into: &effects)
+    }
     guard let connection = connections[lane], !connection.sent.isEmpty else { return }
     connections[lane]?.sent = []
     var again: [UInt64] = []
@@ -141,22 +109,6 @@ extension ClientCore {
       }
     }
     connections[lane]?.waiting.insert(contentsOf: again, at: 0)
-  }
-
-  static func ring(of welcome: Welcome) -> HashRing? {
-    guard welcome.storage.count > 1 else { return nil }
-    let members = welcome.storage.indices.map { RingMember(name: "storage", shard: UInt16($0)) }
-    return HashRing(epoch: welcome.ringEpoch, members: members)
-  }
-
-  /// - Returns: nil while no shard is known.
-  func shard(of key: Key) -> Lane? {
-    guard let count = welcome?.storage.count, count > 0 else { return nil }
-    return Self.shard(of: key, on: ring)
-  }
-
-  static func shard(of key: Key, on ring: HashRing?) -> Lane {
-    .shard(Int(ring?.owner(of: StableHash.of(key.bytes))?.shard ?? 0))
   }
 }
 

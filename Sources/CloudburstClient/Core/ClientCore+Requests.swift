@@ -1,4 +1,5 @@
 import ClusterModel
+import StoreAccess
 import WireProtocol
 
 extension ClientCore {
@@ -20,10 +21,8 @@ extension ClientCore {
 
   mutating func enqueue(_ ticket: UInt64, at now: UInt64, into effects: inout [Effect]) {
     guard let request = entries[ticket]?.request else { return }
-    guard let lane = lane(of: request) else {
-      unrouted.append(ticket)
-      return
-    }
+    if let input = request.storeInput { return route(input, at: now, into: &effects) }
+    let lane = Lane.scheduler
     entries[ticket]?.lane = lane
     if let refusal = connections[lane]?.refusal {
       finish(ticket, .failed(refusal), into: &effects)
@@ -31,13 +30,6 @@ extension ClientCore {
     }
     connections[lane]?.waiting.append(ticket)
     flush(lane, at: now, into: &effects)
-  }
-
-  private func lane(of request: Request) -> Lane? {
-    switch request.body {
-    case .connect, .call, .control: .scheduler
-    case .keys(_, let key, _), .presence(let key): shard(of: key)
-    }
   }
 
   /// Sends what waits, as far as the connection is up and has room.
@@ -67,11 +59,8 @@ extension ClientCore {
       return false
     case .call(let call, let header):
       frame = framed(call, header, of: request, at: now)
-    case .keys(let whole, _, _), .control(let whole): frame = whole
-    case .presence(let key):
-      var watch = WatchRequest()
-      watch.key = key
-      frame = watch.framed(.watch, number: ticket)
+    case .control(let whole): frame = whole
+    case .keys, .store, .presence: preconditionFailure("the routes send what is for the store")
     }
     entries[ticket]?.isSent = true
     connections[lane]?.sent.insert(ticket)
@@ -97,41 +86,40 @@ extension ClientCore {
   mutating func finish(_ ticket: UInt64, _ outcome: Outcome, into effects: inout [Effect]) {
     guard let entry = entries.removeValue(forKey: ticket) else { return }
     deadlines.remove(ticket)
-    if let lane = entry.lane {
-      connections[lane]?.sent.remove(ticket)
-    } else {
-      unrouted.removeAll { $0 == ticket }
-    }
+    if let lane = entry.lane { connections[lane]?.sent.remove(ticket) }
     effects.append(.finish(ticket: ticket, outcome))
   }
 
   mutating func cancel(_ ticket: UInt64, at now: UInt64, into effects: inout [Effect]) {
     guard let entry = entries[ticket] else { return }
-    withdraw(ticket, into: &effects)
+    withdraw(ticket, at: now, into: &effects)
     finish(ticket, .cancelled, into: &effects)
     if let lane = entry.lane { flush(lane, at: now, into: &effects) }
   }
 
   /// Takes a request back before it is finished from this side.
-  private mutating func withdraw(_ ticket: UInt64, into effects: inout [Effect]) {
+  private mutating func withdraw(
+    _ ticket: UInt64, at now: UInt64, into effects: inout [Effect]
+  ) {
     guard let entry = entries[ticket] else { return }
-    if entry.isSent {
-      abandon(ticket, into: &effects)
+    if entry.isSent || entry.lane == nil {
+      abandon(ticket, at: now, into: &effects)
     } else if let lane = entry.lane {
       connections[lane]?.waiting.removeAll { $0 == ticket }
     }
   }
 
   /// Tells the peer that nobody waits for the answer any more.
-  func abandon(_ ticket: UInt64, into effects: inout [Effect]) {
-    guard let entry = entries[ticket], entry.isSent, let lane = entry.lane else { return }
+  mutating func abandon(_ ticket: UInt64, at now: UInt64, into effects: inout [Effect]) {
+    guard let entry = entries[ticket] else { return }
     switch entry.request.body {
     case .call(let call, let header) where !call.submit:
+      guard entry.isSent, let lane = entry.lane else { return }
       var cancel = CancelCall()
       cancel.invocation = header.invocation
       effects.append(.send(cancel.framed(.cancel, number: ticket), over: lane))
-    case .presence:
-      effects.append(.send(Empty().framed(.unwatch, number: ticket), over: lane))
+    case .presence: route(.unwatch(number: ticket), at: now, into: &effects)
+    case .keys, .store: route(.cancel(number: ticket), at: now, into: &effects)
     default: break
     }
   }
@@ -142,6 +130,7 @@ extension ClientCore {
         greet(lane, at: now, into: &effects)
       }
     }
+    if let due = routes.nextDeadline, due <= now { route(.timePassed, at: now, into: &effects) }
     var freed: Set<Lane> = []
     while let ticket = deadlines.popDue(at: now) {
       expire(ticket, at: now, freeing: &freed, into: &effects)
@@ -159,13 +148,17 @@ extension ClientCore {
       return
     }
     let failure = lateness(of: entry)
-    withdraw(ticket, into: &effects)
+    withdraw(ticket, at: now, into: &effects)
     finish(ticket, .failed(failure), into: &effects)
     if let lane = entry.lane { lanes.insert(lane) }
   }
 
   private func lateness(of entry: Entry) -> Failure {
     let subject = entry.request.subject
+    let isForStore = entry.request.storeInput != nil
+    if isForStore, let late = routes.lateness(of: entry.request.ticket), late.code == .timedOut {
+      return Failure(.timedOut, "\(subject): \(late.message)")
+    }
     if entry.isSent {
       return Failure(.timedOut, "\(subject) was sent, but not answered within its time limit")
     }
@@ -176,8 +169,15 @@ extension ClientCore {
         .unavailable, "no cluster answers at \(endpoint): \(subject) ran out of time",
         hint: "start one on this machine with: cbctl dev")
     }
-    if entry.lane == nil {
-      return Failure(.unavailable, "the cluster names no storage shard: \(subject) ran out of time")
+    if isForStore {
+      guard welcome?.storage.isEmpty == false else {
+        return Failure(
+          .unavailable, "the cluster names no storage shard: \(subject) ran out of time")
+      }
+      guard let late = routes.lateness(of: entry.request.ticket) else {
+        return Failure(.timedOut, "\(subject) ran out of time")
+      }
+      return Failure(late.code, "\(subject): \(late.message)", hint: late.hint)
     }
     return Failure(
       .overloaded,

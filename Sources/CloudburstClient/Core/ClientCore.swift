@@ -1,4 +1,5 @@
 package import ClusterModel
+import StoreAccess
 package import WireProtocol
 
 /// A client's side of the protocol: which requests are open, over which connection each goes, when
@@ -37,7 +38,7 @@ package struct ClientCore {
 
   struct Entry {
     let request: Request
-    /// Nil while no shard is known.
+    /// Nil for what the routes have.
     var lane: Lane?
     var isSent = false
     /// Past its deadline; the cluster's own word on that is awaited for `deadlineGrace`.
@@ -49,12 +50,12 @@ package struct ClientCore {
   var connections = LaneTable<Connection>()
   /// Of the latest welcome of the scheduler.
   var welcome: Welcome?
-  /// The shards of that welcome; nil for one shard, which needs none.
-  var ring: HashRing?
   var entries: [UInt64: Entry] = [:]
   var watches: [UInt64: Watch] = [:]
-  /// Key requests from before the first welcome, in order.
-  var unrouted: [UInt64] = []
+  var routes: StoreRoutes
+  /// What the routes want done, while it is being done.
+  var routed: [StoreRoutes.Effect] = []
+  var isRouting = false
   var deadlines = DeadlineQueue()
   package internal(set) var session = SessionVersions()
   var isClosed = false
@@ -66,6 +67,9 @@ package struct ClientCore {
   ) {
     self.limits = limits
     self.hello = hello
+    var routesLimits = StoreRoutesLimits()
+    routesLimits.inFlightMax = limits.inFlightMax
+    routes = StoreRoutes(limits: routesLimits)
     connections[.scheduler] = Connection(endpoint: endpoint)
     effects.append(.dial(.scheduler, endpoint: endpoint))
   }
@@ -75,6 +79,7 @@ package struct ClientCore {
   /// When `.timePassed` is due, in nanoseconds of the monotonic clock.
   package var nextDeadline: UInt64? {
     var earliest = deadlines.earliest
+    earliest.lower(to: routes.nextDeadline)
     connections.forEach { connection in
       if case .greeting(let again) = connection.phase { earliest.lower(to: again) }
     }
@@ -86,31 +91,31 @@ package struct ClientCore {
     switch input {
     case .request(let request): accept(request, at: now, into: &effects)
     case .cancel(let ticket): cancel(ticket, at: now, into: &effects)
-    case .watch(let ticket, let key): watch(key, as: ticket, into: &effects)
-    case .unwatch(let ticket): unwatch(ticket, into: &effects)
+    case .watch(let ticket, let key): watch(key, as: ticket, at: now, into: &effects)
+    case .unwatch(let ticket): unwatch(ticket, at: now, into: &effects)
     case .connected(let lane): greet(lane, at: now, into: &effects)
     case .disconnected(let lane, let unsent):
       connections[lane]?.phase = .dialling
       connections[lane]?.refusal = nil
       lose(lane, unsent: unsent, at: now, into: &effects)
-    case .unreachable(let lane, let failure): takeRefusal(failure, over: lane, into: &effects)
+    case .unreachable(let lane, let failure):
+      takeRefusal(failure, over: lane, at: now, into: &effects)
     case .received(let bytes, let lane): receive(bytes, over: lane, at: now, into: &effects)
     case .timePassed: passTime(at: now, into: &effects)
-    case .close: close(into: &effects)
+    case .close: close(at: now, into: &effects)
     }
     assert(entries.count <= limits.requestsMax)
   }
 
-  private mutating func close(into effects: inout [Effect]) {
+  private mutating func close(at now: UInt64, into effects: inout [Effect]) {
     guard !isClosed else { return }
     isClosed = true
     for ticket in entries.keys.sorted() {
-      abandon(ticket, into: &effects)
+      abandon(ticket, at: now, into: &effects)
       finish(ticket, .failed(.closed), into: &effects)
     }
     for ticket in watches.keys.sorted() { effects.append(.endWatch(ticket: ticket, nil)) }
     watches = [:]
-    unrouted = []
     for lane in connections.lanes { effects.append(.hangUp(lane)) }
     connections = LaneTable()
   }

@@ -5,7 +5,7 @@ package import WireProtocol
 package enum Lane: Hashable, Comparable, Sendable {
   /// To the scheduler: calls and control requests.
   case scheduler
-  /// To a storage shard, by its index: reads, writes and watches.
+  /// To a storage shard, by its `Route`: reads, writes and watches.
   case shard(Int)
 }
 
@@ -18,8 +18,10 @@ package final class Request: Sendable {
     case connect
     /// Encoded when it is sent, because the time left and the session are those of that moment.
     case call(Call, CallHeader)
-    /// A whole `keyRequest` frame numbered with the ticket.
+    /// A whole `keyRequest` frame of one key, numbered with the ticket.
     case keys(frame: [UInt8], at: Key, KeyAccess)
+    /// Any number of keys, wherever they are; or a LIST.
+    case store(KeyRequest, KeyAccess)
     /// Ends with the first state of the key that is not absent.
     case presence(of: Key)
     /// A whole `controlRequest` frame numbered with the ticket.
@@ -74,6 +76,10 @@ extension Request {
     case .call(let call, _):
       call.dag.isEmpty ? "the call of \(call.function)" : "the call of DAG \(call.dag)"
     case .keys(_, let key, _), .presence(let key): "the request for key \(key)"
+    case .store(let request, _):
+      request.tuples.count == 1
+        ? "the request for key \(request.tuples[0].key)"
+        : "the request for \(request.tuples.count) keys"
     case .control: "the control request"
     }
   }

@@ -1,4 +1,4 @@
-/// The deadlines of open requests, earliest first, each removable in O(log n).
+/// Deadlines by ticket, earliest first, each removable in O(log n).
 package struct DeadlineQueue: Sendable {
   private struct Entry {
     let deadline: UInt64
@@ -36,6 +36,12 @@ package struct DeadlineQueue: Sendable {
     guard let first = heap.first, first.deadline <= now else { return nil }
     remove(first.ticket)
     return first.ticket
+  }
+
+  /// Empties the queue. - Returns: its tickets, earliest first.
+  package mutating func removeAll() -> [UInt64] {
+    defer { (heap, positions) = ([], [:]) }
+    return heap.sorted { ($0.deadline, $0.ticket) < ($1.deadline, $1.ticket) }.map(\.ticket)
   }
 
   private func precedes(_ left: Int, _ right: Int) -> Bool {
