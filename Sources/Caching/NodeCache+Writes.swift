@@ -82,12 +82,8 @@ extension NodeCache {
         fail(call, of: peer, error)
       }
     }
-    // A call that has returned reads no more: nobody waits to hear that its last writes are here.
-    if writes.isFinal {
-      finish(call, writes, of: peer, &effects)
-    } else {
-      effects.append(.applied(number: number, to: peer))
-    }
+    if writes.isFinal { finish(call, writes, of: peer, &effects) }
+    effects.append(.applied(number: number, to: peer))
   }
 
   private mutating func apply(

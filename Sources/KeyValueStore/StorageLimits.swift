@@ -65,7 +65,8 @@ package struct StorageLimits: Equatable, Sendable {
     precondition(pushWindowFramesMax > 0 && pushTuplesMax > 0, "a push stream makes progress")
     precondition(logBatchRecordsMax > 0, "a commit holds at least one record")
     precondition(watchPeriod <= heartbeatInterval && pushPeriod <= heartbeatInterval)
-    precondition(replicateRecordsMax > 0 && handOverRecordsPerStepMax > 0, "a stream makes progress")
+    precondition(
+      replicateRecordsMax > 0 && handOverRecordsPerStepMax > 0, "a stream makes progress")
     precondition(answerBytesMax >= Limits.valueBytesMax, "the largest value can be answered")
   }
 }

@@ -207,7 +207,8 @@ package struct StorageShard {
   package var situation: String {
     let awaited = placement.awaited.sorted()
     let waits = links.filter { $0.backlog > 0 }.map { "\($0.member) \($0.backlog) \($0.isUp)" }
-    return "epoch \(placement.view.epoch)\(placement.isFenced ? " fenced" : ""), settled \(settledEpoch), awaits \(awaited), "
+    return
+      "epoch \(placement.view.epoch)\(placement.isFenced ? " fenced" : ""), settled \(settledEpoch), awaits \(awaited), "
       + "has for others \(waits), \(parked.count) parked, \(replicating.count) waiting"
   }
 

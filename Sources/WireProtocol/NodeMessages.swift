@@ -105,8 +105,7 @@ package struct CacheWrite: WireMessage {
 }
 
 /// The overlay of a call, sent by its executor without waiting. The agent answers `cacheApplied`
-/// with the same frame number once the writes are in the shared cache; a call's final writes, which
-/// nobody reads over any more, only when they come again.
+/// with the same frame number once the writes are in the shared cache.
 package struct CacheWrites: WireMessage {
   package var invocation = InvocationID.none
   package var attempt: UInt32 = 0

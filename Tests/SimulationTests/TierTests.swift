@@ -5,7 +5,8 @@ import Testing
 /// later read and in every copy at the end.
 @Suite struct TierTests {
   static func run(
-    _ seed: UInt64, planted: TierBug? = nil, _ change: (inout TierSimulation.Profile) -> Void = { _ in }
+    _ seed: UInt64, planted: TierBug? = nil,
+    _ change: (inout TierSimulation.Profile) -> Void = { _ in }
   ) -> TierSimulation {
     var profile = TierSimulation.Profile()
     change(&profile)

@@ -1,7 +1,7 @@
+package import ClusterModel
 import Connections
 import DurableLog
 import KeyValueStore
-package import ClusterModel
 package import Logging
 package import Platform
 import WireProtocol

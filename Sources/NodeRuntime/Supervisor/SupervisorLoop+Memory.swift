@@ -20,9 +20,11 @@ struct MemoryWatch {
 }
 
 extension SupervisorLoop {
-  /// Only while calls run: an idle node sleeps.
+  /// Only while calls run or a note of dropped output is owed: an idle node sleeps.
   var memoryDue: UInt64? {
-    children.isEmpty || isStopping || lookAt == nil ? nil : memory.due ?? 0
+    guard !isStopping, lookAt != nil || children.values.contains(where: { $0.budget.dropped > 0 })
+    else { return nil }
+    return children.isEmpty ? nil : memory.due ?? 0
   }
 
   mutating func watchMemory(now: UInt64) throws {

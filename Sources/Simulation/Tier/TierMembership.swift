@@ -79,7 +79,9 @@ final class TierMembership {
     let leaving = members.filter { $0.value.isLeaving }.keys
     let goes = leaving.contains { name in view.ring.members.contains { $0.name == name } }
     let isFirst = view.epoch == 0
-    guard goes || (isFirst ? joining.count == world.profile.nodes : !joining.isEmpty) else { return }
+    guard goes || (isFirst ? joining.count == world.profile.nodes : !joining.isEmpty) else {
+      return
+    }
     joining = []
     change()
   }

@@ -89,7 +89,11 @@ final class TierNode {
   /// Does something in this life of the process, once it runs.
   func deliver(to life: Incarnation, _ action: @escaping () -> Void) {
     guard shard != nil, incarnation == life else { return }
-    if isPaused { missed.append { [self] in if incarnation == life, isAlive { action() } } } else { action() }
+    if isPaused {
+      missed.append { [self] in if incarnation == life, isAlive { action() } }
+    } else {
+      action()
+    }
   }
 
   func receive(_ input: StorageShard.Input, in life: Incarnation) {
@@ -197,7 +201,11 @@ final class TierNode {
         disk[entry.key] = nil
         continue
       }
-      if disk[entry.key] == nil { disk[entry.key] = record } else { _ = disk[entry.key]?.merge(record) }
+      if disk[entry.key] == nil {
+        disk[entry.key] = record
+      } else {
+        _ = disk[entry.key]?.merge(record)
+      }
     }
   }
 

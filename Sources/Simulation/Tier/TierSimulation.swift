@@ -102,7 +102,9 @@ package final class TierSimulation {
   }
 
   func draw(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &chance) }
-  func delay() -> Duration { .microseconds(draw(0...99) == 0 ? draw(1000...20_000) : draw(40...400)) }
+  func delay() -> Duration {
+    .microseconds(draw(0...99) == 0 ? draw(1000...20_000) : draw(40...400))
+  }
 
   @discardableResult
   func addNode(named name: String) -> TierNode {
@@ -156,7 +158,8 @@ package final class TierSimulation {
       for (copy, owner) in zip(copies, owners) {
         let missing = added.filter { $0.key == number && !copy.contains($0.element) }
         if let lost = missing.first {
-          violate(.lostAdd("\(missing.count) of key \(number) at \(owner), the first \(lost.element)"))
+          violate(
+            .lostAdd("\(missing.count) of key \(number) at \(owner), the first \(lost.element)"))
         }
       }
       if Set(copies).count > 1 { violate(.divergence("the copies of \(key) differ: \(owners)")) }
