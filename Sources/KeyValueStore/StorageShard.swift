@@ -187,6 +187,7 @@ package struct StorageShard {
     let alone = RingView.alone(
       ShardAddress(member: configuration.me, incarnation: configuration.life, endpoint: ""))
     placement = Placement(ring ?? alone, of: configuration.me, in: configuration.life)
+    if placement.isAlone { settledEpoch = placement.view.epoch }
   }
 
   package var statistics: Statistics {
