@@ -77,7 +77,9 @@ final class TierMembership {
   private func admit() {
     guard view.isSettled else { return }
     let leaving = members.filter { $0.value.isLeaving }.keys
-    let goes = leaving.contains { name in view.ring.members.contains { $0.name == name } }
+    let stays = members.contains { !$0.value.isLeaving }
+    let goes =
+      stays && leaving.contains { name in view.ring.members.contains { $0.name == name } }
     let isFirst = view.epoch == 0
     guard goes || (isFirst ? joining.count == world.profile.nodes : !joining.isEmpty) else {
       return
@@ -104,7 +106,9 @@ final class TierMembership {
       ShardAddress(
         member: RingMember(name: name, shard: 0), incarnation: member.incarnation, endpoint: name)
     }
-    let placed = living.filter { !$0.value.isLeaving }.keys.map { RingMember(name: $0, shard: 0) }
+    // The last one stays, whatever it wishes.
+    let staying = living.filter { !$0.value.isLeaving }
+    let placed = (staying.isEmpty ? living : staying).keys.map { RingMember(name: $0, shard: 0) }
     view = RingView(
       epoch: view.epoch + 1, copies: world.profile.copies, shards: shards, placed: placed,
       holders: holders)
