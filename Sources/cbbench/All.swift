@@ -47,7 +47,7 @@ struct All: AsyncParsableCommand {
       Machine.programFolder + "/cbbench", arguments, environment: environment)
     command.errors = 2
     print("\(name) …")
-    var process = try ChildProcess(command)
+    var process = try ChildProcess.lasting(command)
     let status = try process.waitUntilEnded()
     guard case .exited(0) = status else {
       throw Failure(.internalError, "the benchmark \(name) failed: \(status)")

@@ -30,7 +30,7 @@ struct BenchCluster: ~Copyable {
       environment: environment)
     command.output = output.rawWriter
     command.errors = 2
-    let process = try ChildProcess(command)
+    let process = try ChildProcess.lasting(command)
     let reader = output.reader()
     guard ReadyLine.wait(on: reader, deadline: MonotonicClock.now + 20_000_000_000) == .found
     else {

@@ -9,7 +9,7 @@ struct EchoFloor: ~Copyable {
 
   init() throws {
     let endpoint = "tcp://127.0.0.1:\(try Machine.freePort())"
-    process = try ChildProcess(
+    process = try ChildProcess.lasting(
       .init(Machine.programFolder + "/cbbench", ["floor", "echo", endpoint]))
     target = KeyLoad.Target(endpoint: endpoint, isStore: false)
   }

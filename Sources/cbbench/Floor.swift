@@ -14,8 +14,8 @@ struct RelayFloor: ~Copyable {
     let program = Machine.programFolder + "/cbbench"
     let back = "ipc://\(folder)/floor.ipc"
     let front = "tcp://127.0.0.1:\(try Machine.freePort())"
-    let relay = try ChildProcess(.init(program, ["floor", "relay", front, back]))
-    let worker = try ChildProcess(.init(program, ["floor", "worker", back]))
+    let relay = try ChildProcess.lasting(.init(program, ["floor", "relay", front, back]))
+    let worker = try ChildProcess.lasting(.init(program, ["floor", "worker", back]))
     endpoint = front
     self.relay = relay
     self.worker = worker

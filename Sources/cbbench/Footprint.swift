@@ -64,7 +64,7 @@ struct Footprint: AsyncParsableCommand {
   private func nanoseconds(of arguments: [String]) throws -> UInt64 {
     let environment = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }
     let before = MonotonicClock.now
-    var process = try ChildProcess(
+    var process = try ChildProcess.lasting(
       .init(Machine.programFolder + "/cbctl", arguments, environment: environment))
     let status = try process.waitUntilEnded()
     let taken = MonotonicClock.now - before

@@ -19,7 +19,7 @@ struct Redis: ~Copyable {
     var command = ChildProcess.Command(
       Self.serverPath, ["--port", "\(port)", "--save", "", "--appendonly", "no"])
     command.output = output.rawWriter
-    let server = try ChildProcess(command)
+    let server = try ChildProcess.lasting(command)
     let reader = output.reader()
     guard Self.read(reader, upTo: "Ready to accept connections").isComplete else {
       throw Failure(.unavailable, "redis-server did not start")
@@ -38,7 +38,7 @@ struct Redis: ~Copyable {
         "-d", "256", "-r", "16000", "--csv",
       ])
     command.output = output.rawWriter
-    let process = try ChildProcess(command)
+    let process = try ChildProcess.lasting(command)
     let reader = output.reader()
     let text = Self.read(reader, upTo: nil).text
     // Its output has ended, and so has it; until here it must not be let go.
