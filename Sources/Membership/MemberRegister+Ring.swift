@@ -142,9 +142,17 @@ extension MemberRegister {
     guard !ring.isSettled else { return nil }
     let placed = ring.placedNodes
     let haveAll = placed.allSatisfy { (member($0)?.settledEpoch ?? 0) >= ring.epoch }
-    guard haveAll else { return nil }
+    guard haveAll, !lastCopiesMayBeAway else { return nil }
     let copies = min(configuration.copies, placed.count)
     return view(living: placed, placed: placed, copies: copies, holders: [])
+  }
+
+  /// So many holders are dead that all copies of a key may lie in their logs. To settle without them
+  /// would make keys that were acknowledged as durable read as absent.
+  private var lastCopiesMayBeAway: Bool {
+    let holders = ring.holderNodes
+    let away = holders.count { member($0) == nil }
+    return configuration.holdersKeepLogs && away >= min(configuration.copies, holders.count)
   }
 
   private func view(

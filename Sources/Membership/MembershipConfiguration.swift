@@ -6,6 +6,8 @@ package struct MembershipConfiguration: Sendable {
   package var copies = 2
   /// A cluster without a past gets its first ring when so many storage nodes have come.
   package var storageNodesExpected = 1
+  /// Storage nodes keep their keys on disk: a holder that is dead may still bring them in its next life.
+  package var holdersKeepLogs = true
   /// For how long a member may act, from when it sent its report.
   package var lease = Duration.seconds(2)
   /// How much later its life is over here: a member's own end comes first.

@@ -25,6 +25,8 @@ struct RouterCommand: ParsableCommand {
     help: ArgumentHelp("Where members and clients dial.", valueName: "endpoint"))
   var listen: [Endpoint]
   @Flag(help: "Keep the ring in memory only; a next life asks the members.") var memory = false
+  @Flag(help: "Storage nodes keep no log: a dead one is not waited for, its keys may be gone.")
+  var memoryStorage = false
   @Option(help: "The folder that keeps the ring.") var data: String?
   @Option(help: "Nodes that hold each key, as far as there are nodes.") var copies = 2
   @Option(help: "A new cluster gets its first ring when so many storage nodes have come.")
@@ -47,6 +49,7 @@ struct RouterCommand: ParsableCommand {
         cluster: part.cluster, incarnation: part.drawIncarnation(), endpoints: listen.map(\.text))
       configuration.membership.copies = copies
       configuration.membership.storageNodesExpected = storageNodesExpected
+      configuration.membership.holdersKeepLogs = !memoryStorage
       configuration.software = PartProcess.software
       let folder = try data.map { try absoluteFolder($0, for: "data") }
       let process = try PartProcess.router(configuration, dataFolder: folder) { _ in

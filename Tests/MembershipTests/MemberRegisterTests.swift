@@ -195,6 +195,30 @@ import WireProtocol
     #expect(fixture.ring.holderLives == ["a1", "b1"])
   }
 
+  @Test func aChangeWaitsForHoldersWhoseLogsMayHaveTheLastCopies() {
+    var fixture = threeOfWhichTwoDied()
+    fixture.settle([("c", 1)])
+    #expect(!fixture.ring.isSettled)
+    // One of the two is enough: each key had two copies.
+    fixture.report("a", 2)
+    fixture.settle([("a", 2), ("c", 1)])
+    #expect(fixture.ring.isSettled && fixture.ring.placedNames == ["a", "c"])
+  }
+
+  @Test func withoutLogsNobodyIsWaitedFor() {
+    var fixture = threeOfWhichTwoDied(keepingLogs: false)
+    fixture.settle([("c", 1)])
+    #expect(fixture.ring.isSettled && fixture.ring.placedNames == ["c"])
+  }
+
+  private func threeOfWhichTwoDied(keepingLogs: Bool = true) -> RegisterFixture {
+    var fixture = RegisterFixture(expected: 3, keepingLogs: keepingLogs)
+    for name in ["a", "b", "c"] { fixture.report(name, 1) }
+    fixture.pass(4000, reporting: [("c", 1)])
+    #expect(fixture.ring.placedNames == ["c"] && fixture.ring.holderLives == ["a1", "b1", "c1"])
+    return fixture
+  }
+
   @Test func copiesAreAsManyAsThereAreNodes() {
     var fixture = RegisterFixture()
     fixture.report("a", 1)

@@ -13,10 +13,13 @@ struct RegisterFixture {
   var effects: [MemberRegister.Effect] = []
   private let configuration: MembershipConfiguration
 
-  init(expected: Int = 1, copies: Int = 2, state: MembershipState? = nil) {
+  init(
+    expected: Int = 1, copies: Int = 2, keepingLogs: Bool = true, state: MembershipState? = nil
+  ) {
     var configuration = MembershipConfiguration()
     configuration.storageNodesExpected = expected
     configuration.copies = copies
+    configuration.holdersKeepLogs = keepingLogs
     self.configuration = configuration
     disk = state
     register = MemberRegister(
