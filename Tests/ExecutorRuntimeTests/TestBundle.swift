@@ -3,11 +3,14 @@ import Testing
 
 /// A bundle in C, compiled once with the system's compiler.
 enum TestBundle {
+  private static let folder = FileManager.default.temporaryDirectory
+    .appending(path: "cloudburst-bundle-\(getpid())")
+
   static let path: String = {
-    let folder = FileManager.default.temporaryDirectory
-      .appending(path: "cloudburst-bundle-\(getpid())")
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      // Tests load it as long as the process lives.
+      atexit { try? FileManager.default.removeItem(at: TestBundle.folder) }
       let source = folder.appending(path: "bundle.c")
       try code.write(to: source, atomically: true, encoding: .utf8)
       let library = folder.appending(path: "bundle.so")

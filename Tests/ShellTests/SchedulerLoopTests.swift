@@ -13,6 +13,7 @@ import ZeroMQ
 
 /// A scheduler loop and the real storage loop beneath it, each on its thread, over real sockets.
 private final class RunningScheduler {
+  private let folder: ScratchFolder
   let context: Context
   let front: String
   let back: String
@@ -23,11 +24,10 @@ private final class RunningScheduler {
   private let storageLoop: RunningLoop
   let shutdowns: Mailbox<String>
 
-  init(_ name: String) throws {
+  init() throws {
     let context = try Context()
-    let folder = "/tmp/cloudburst-scheduler-tests-\(getpid())"
-    try Files.createFolders(folder)
-    let back = "ipc://\(folder)/\(name).ipc"
+    folder = try ScratchFolder()
+    let back = "ipc://\(folder.path)/back.ipc"
     let storageMailbox = try StorageLoop.mailbox()
     let schedulerMailbox = try SchedulerLoop.mailbox()
     let shutdowns = try Mailbox<String>(countMax: 4)
@@ -206,7 +206,7 @@ private struct Line: ~Copyable {
   }
 
   @Test func aCallGoesFromClientToExecutorAndBack() throws {
-    let cluster = try RunningScheduler("call")
+    let cluster = try RunningScheduler()
     defer { cluster.stop() }
     var client = try Line.open(cluster, to: cluster.front, role: .client, name: "client")
     var supervisor = try Line.open(cluster, to: cluster.back, role: .supervisor, name: "n1")
@@ -224,7 +224,7 @@ private struct Line: ~Copyable {
   }
 
   @Test func aResultThatAwaitsItsReleaseIsHeldUntilTheCacheSendsIt() throws {
-    let cluster = try RunningScheduler("release")
+    let cluster = try RunningScheduler()
     defer { cluster.stop() }
     var client = try Line.open(cluster, to: cluster.front, role: .client, name: "client")
     var supervisor = try Line.open(cluster, to: cluster.back, role: .supervisor, name: "n1")
@@ -251,7 +251,7 @@ private struct Line: ~Copyable {
   }
 
   @Test func anExecutorsDeathIsToldByItsSupervisorAndTheCallRunsAgain() throws {
-    let cluster = try RunningScheduler("loss")
+    let cluster = try RunningScheduler()
     defer { cluster.stop() }
     var client = try Line.open(cluster, to: cluster.front, role: .client, name: "client")
     var supervisor = try Line.open(cluster, to: cluster.back, role: .supervisor, name: "n1")
@@ -273,7 +273,7 @@ private struct Line: ~Copyable {
   }
 
   @Test func aSubmittedCallsResultIsFoundInTheStore() throws {
-    let cluster = try RunningScheduler("submit")
+    let cluster = try RunningScheduler()
     defer { cluster.stop() }
     var client = try Line.open(cluster, to: cluster.front, role: .client, name: "client")
     var supervisor = try Line.open(cluster, to: cluster.back, role: .supervisor, name: "n1")
@@ -296,7 +296,7 @@ private struct Line: ~Copyable {
   }
 
   @Test func statusTellsOfTheExecutorsTheStoreAndTheRegistry() throws {
-    let cluster = try RunningScheduler("status")
+    let cluster = try RunningScheduler()
     defer { cluster.stop() }
     var client = try Line.open(cluster, to: cluster.front, role: .client, name: "client")
     let line = try Line.open(
@@ -312,7 +312,7 @@ private struct Line: ~Copyable {
   }
 
   @Test func aShutdownIsAnsweredOnceTheCallsHaveEnded() throws {
-    let cluster = try RunningScheduler("shutdown")
+    let cluster = try RunningScheduler()
     defer { cluster.stop() }
     var client = try Line.open(cluster, to: cluster.front, role: .client, name: "client")
     var request = ControlRequest()
@@ -325,7 +325,7 @@ private struct Line: ~Copyable {
   }
 
   @Test func aFrameThatMakesNoSenseCostsOneRefusal() throws {
-    let cluster = try RunningScheduler("refusal")
+    let cluster = try RunningScheduler()
     defer { cluster.stop() }
     var client = try Line.open(cluster, to: cluster.front, role: .client, name: "client")
     try client.send(Released().framed(.released, number: 3))
