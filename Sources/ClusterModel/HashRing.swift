@@ -67,17 +67,6 @@ package struct HashRing: Equatable, Sendable {
     self.points = points
   }
 
-  /// The ring of the next epoch with `member` in it.
-  package func joined(by member: RingMember) -> HashRing {
-    HashRing(epoch: nextEpoch, members: members + [member], virtualNodes: virtualNodes)
-  }
-
-  /// The ring of the next epoch without any of `node`'s shards.
-  package func left(by node: String) -> HashRing {
-    HashRing(
-      epoch: nextEpoch, members: members.filter { $0.name != node }, virtualNodes: virtualNodes)
-  }
-
   /// The shards that hold a key, its owner first: at most `copies`, all distinct.
   ///
   /// They lie on distinct nodes as far as there are nodes, then on further shards of those, because a
@@ -108,9 +97,6 @@ package struct HashRing: Equatable, Sendable {
 
   /// Where the stretches of the ring end, ascending: from one to the next, the owners are the same.
   package var positions: [UInt64] { points.map(\.position) }
-
-  /// Stays at the last epoch, which only a peer's bad bytes can bring about, rather than trap.
-  private var nextEpoch: UInt64 { epoch == .max ? epoch : epoch + 1 }
 
   /// First position at or after `hash`, around the ring; 0 on an empty one.
   private func firstPoint(from hash: UInt64) -> Int {

@@ -82,12 +82,6 @@ package struct RingView: Equatable, Sendable {
   /// Who is to hold a key, its owner first.
   package func owners(of hash: UInt64) -> [RingMember] { ring.owners(of: hash, copies: copies) }
 
-  /// Who held a key before the change under way and lives, in whatever life.
-  package func holdersBefore(of hash: UInt64) -> [RingMember] {
-    guard let previous else { return [] }
-    return previous.owners(of: hash, copies: copies).filter { shard($0) != nil }
-  }
-
   /// Whether the shard that lives under this name is the one that held keys before.
   package func isFullHolder(_ member: RingMember) -> Bool {
     guard let incarnation = shard(member)?.incarnation else { return false }

@@ -26,7 +26,6 @@ extension StorageShard {
       table[entry].expiryQueuedAt = 0
       if let tombstone = table[entry].record.buried(at: now.wall) {
         table.replace(entry, by: tombstone)
-        // Every holder buries it at the same instant by itself: nobody needs to be told.
         noteChange(of: entry, knownTo: nil, at: now, into: &effects)
       } else {
         scheduleExpiry(of: entry, at: now)

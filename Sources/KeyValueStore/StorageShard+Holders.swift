@@ -27,10 +27,17 @@ extension StorageShard {
     return asked
   }
 
-  /// - Returns: whether the input waits now.
-  mutating func park(
-    _ input: Input, keys: [Key], number: UInt64, from peer: PeerID, into effects: inout [Effect]
-  ) -> Bool {
+  /// - Parameter input: a request or a watch.
+  /// - Returns: whether it waits now.
+  mutating func park(_ input: Input, into effects: inout [Effect]) -> Bool {
+    let (keys, number, peer): ([Key], UInt64, PeerID)
+    switch input {
+    case .request(let request, let itsNumber, let itsPeer):
+      (keys, number, peer) = (request.tuples.map(\.key), itsNumber, itsPeer)
+    case .watch(let request, let itsNumber, let itsPeer):
+      (keys, number, peer) = ([request.key], itsNumber, itsPeer)
+    default: preconditionFailure("only requests and watches wait for keys")
+    }
     let asked = unknownKeys(of: keys)
     guard !asked.isEmpty else { return false }
     guard parked.count < limits.parkedRequestsMax else {
@@ -51,16 +58,14 @@ extension StorageShard {
     return true
   }
 
-  /// A shard's answer to what it held; nil when it cannot be asked any more.
+  /// A shard's answer to what it held.
   mutating func takeAnswer(
-    _ answer: KeyResponse?, number: UInt64, from member: RingMember, at now: Now,
+    _ answer: KeyResponse, number: UInt64, from member: RingMember, at now: Now,
     into effects: inout [Effect]
   ) {
     guard var waiting = parked[number], waiting.missing.contains(member) else { return }
-    guard let answer, answer.failure == nil else {
-      // Its connection comes back, or the ring goes on without it: either asks again.
-      return
-    }
+    // One that refuses is asked again when its connection comes back, or the ring goes on without it.
+    guard answer.failure == nil else { return }
     for tuple in answer.tuples where !tuple.record.isEmpty {
       mergeFromHolder(tuple, at: now, into: &effects)
     }

