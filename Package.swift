@@ -111,8 +111,8 @@ let shells: [Target] = [
   .layer(
     "Simulation",
     [
-      "KeyValueStore", "Caching", "Execution", "Scheduling", "Supervision", "ClusterModel",
-      "Lattices", "WireProtocol",
+      "KeyValueStore", "Caching", "Execution", "Membership", "Scheduling", "Supervision",
+      "ClusterModel", "Lattices", "WireProtocol",
     ]),
 ]
 

@@ -22,12 +22,19 @@ struct Tier: ParsableCommand {
   @Option(help: "durable, or replicated (then one death at a time).")
   var level = "durable"
 
-  @Option(help: "Plant a bug: acknowledgesEarly, settlesAtOnce, commitsLie.")
+  @Option(help: "Plant a bug: \(TierBug.allCases.map(\.rawValue).joined(separator: ", ")).")
   var plant: String?
+
+  @Option(
+    help: "apart; together (all nodes die at once) and mixed, not survived by every seed yet.")
+  var faults = "apart"
 
   func validate() throws {
     guard ["durable", "replicated"].contains(level) else {
       throw ValidationError("--level is durable or replicated, not \(level)")
+    }
+    guard ["apart", "together", "mixed"].contains(faults) else {
+      throw ValidationError("--faults is apart, together or mixed, not \(faults)")
     }
     guard plant == nil || planted != nil else {
       throw ValidationError("there is no planted bug \(plant ?? "")")
@@ -41,6 +48,8 @@ struct Tier: ParsableCommand {
     for seed in seeds.seeds {
       var profile = TierSimulation.Profile()
       if level == "replicated" { profile.surviveInMemory() }
+      if faults == "together" { profile.dieTogether() }
+      if faults == "mixed" { profile.faults = TierFault.allCases }
       let simulation = TierSimulation(seed: seed, profile: profile, planted: planted)
       simulation.run()
       guard !simulation.violations.isEmpty else { continue }

@@ -1,126 +1,97 @@
 import ClusterModel
+import Membership
+import WireProtocol
 
-/// The membership as the tier's simulation needs it: it cannot die here.
+/// The router of the tier's simulation: production's register, its disk, and its connections to the
+/// nodes, on which messages arrive in order.
 final class TierMembership {
-  private struct Member {
-    var incarnation: Incarnation
-    var reportedAt: UInt64
-    var settledEpoch: UInt64 = 0
-    var isLeaving = false
-  }
-
   private unowned let world: TierSimulation
-  private var members: [String: Member] = [:]
-  private var fenced: Set<Incarnation> = []
-  private(set) var view = RingView.none
-  private var joining: Set<String> = []
-
-  static let lease = Duration.seconds(2)
-  private static let margin = Duration.milliseconds(300)
+  private let configuration: MembershipConfiguration
+  private var register: MemberRegister
+  private var disk: MembershipState?
+  private var timerAt: UInt64?
+  private(set) var isUp = true
 
   init(in world: TierSimulation) {
     self.world = world
-    tick()
+    var configuration = MembershipConfiguration()
+    configuration.copies = world.profile.copies
+    configuration.storageNodesExpected = world.profile.nodes
+    configuration.holdersKeepLogs = world.planted != .forgetsTheMissing
+    self.configuration = configuration
+    register = MemberRegister(configuration, from: nil, at: world.registerNow)
   }
+
+  var view: RingView { register.ring }
 
   /// All that is to hold keys holds them, and nobody is on the way in or out.
   var isQuiet: Bool {
-    view.isSettled && joining.isEmpty && world.nodes.allSatisfy { $0.isAlive && !$0.isPaused }
-      && members.values.allSatisfy { $0.settledEpoch == view.epoch }
+    guard isUp, view.isSettled, register.isServing else { return false }
+    let members = register.status(at: world.registerNow.monotonic)
+    return members.allSatisfy { $0.place == .placed && $0.member.settledEpoch >= view.epoch }
+      && members.count == world.nodes.count { !$0.isGone }
+      && world.nodes.allSatisfy { $0.isGone || ($0.isAlive && !$0.isPaused) }
   }
 
-  /// - Returns: nil: fenced.
-  func report(from node: TierNode, incarnation: Incarnation, settled: UInt64) -> RingView? {
-    guard !fenced.contains(incarnation) else { return nil }
-    if let known = members[node.name], known.incarnation != incarnation {
-      guard known.incarnation < incarnation else { return nil }
-      fenced.insert(known.incarnation)
-      members[node.name] = Member(incarnation: incarnation, reportedAt: world.now)
-      change()
-    } else if members[node.name] == nil {
-      members[node.name] = Member(incarnation: incarnation, reportedAt: world.now)
-      // Keys may have no other holder left: one who held them is waited for by nobody else.
-      if view.holders.contains(where: { $0.member == node.member }) {
-        change()
-      } else {
-        joining.insert(node.name)
+  func receive(_ input: MemberRegister.Input) {
+    guard isUp else { return }
+    var inputs = [input]
+    while let next = inputs.popLast() {
+      var effects: [MemberRegister.Effect] = []
+      register.step(next, at: world.registerNow, into: &effects)
+      for effect in effects {
+        if case .persist(let state) = effect {
+          disk = state
+          inputs.append(.persisted)
+        } else {
+          perform(effect)
+        }
       }
     }
-    members[node.name]?.reportedAt = world.now
-    members[node.name]?.settledEpoch = settled
-    members[node.name]?.isLeaving = node.isLeaving
-    settle()
-    return view
+    wake()
   }
 
-  func mayLeave(_ name: String) -> Bool {
-    view.isSettled && !view.ring.members.contains { $0.name == name }
+  /// The process is killed, and started again after a while with what its disk kept.
+  func kill(for time: Duration) {
+    guard isUp else { return }
+    isUp = false
+    timerAt = nil
+    for node in world.nodes { node.hear(.disconnected) }
+    world.later(time) { [self] in begin() }
   }
 
-  private func tick() {
-    world.later(.milliseconds(100)) { [self] in
-      let patience = (Self.lease + Self.margin).wholeNanoseconds
-      let dead = members.filter { $0.value.reportedAt + patience < world.now }.keys.sorted()
-      for name in dead {
-        guard let gone = members.removeValue(forKey: name) else { continue }
-        fenced.insert(gone.incarnation)
-        joining.remove(name)
-      }
-      if !dead.isEmpty { change() }
-      admit()
-      settle()
-      tick()
+  func begin() {
+    guard !isUp else { return }
+    register = MemberRegister(configuration, from: disk, at: world.registerNow)
+    isUp = true
+    for node in world.nodes { node.hear(.connected) }
+  }
+
+  private func perform(_ effect: MemberRegister.Effect) {
+    switch effect {
+    case .lease(let lease, let number, let peer): node(peer)?.hear(.lease(lease, number: number))
+    case .refuse(let failure, _, let peer): node(peer)?.hear(.refused(failure))
+    case .tellRing(let peer): node(peer)?.hear(.ring(told(view)))
+    case .announce(let view): for node in world.nodes { node.hear(.ring(told(view))) }
+    case .persist, .notice: break
     }
   }
 
-  /// Takes in those who wait, and lets go those who want to, once nothing else moves.
-  private func admit() {
-    guard view.isSettled else { return }
-    let leaving = members.filter { $0.value.isLeaving }.keys
-    let stays = members.contains { !$0.value.isLeaving }
-    let goes =
-      stays && leaving.contains { name in view.ring.members.contains { $0.name == name } }
-    let isFirst = view.epoch == 0
-    guard goes || (isFirst ? joining.count == world.profile.nodes : !joining.isEmpty) else {
-      return
-    }
-    joining = []
-    change()
+  private func node(_ peer: PeerID) -> TierNode? { world.nodes.first { $0.peer == peer } }
+
+  private func told(_ view: RingView) -> RingView {
+    guard world.planted == .settlesAtOnce else { return view }
+    return RingView(
+      epoch: view.epoch, copies: view.copies, shards: view.shards, placed: view.ring.members)
   }
 
-  /// From the ring that holds the keys to one of all who live and stay.
-  private func change() {
-    guard view.epoch > 0 || joining.isEmpty else { return }
-    let holders =
-      view.isSettled
-      ? view.ring.members.map { member in
-        RingView.Holder(
-          member: member, incarnation: view.shard(member)?.incarnation ?? Incarnation(0))
-      } : view.holders
-    publish(holders: world.planted == .settlesAtOnce ? [] : holders)
-  }
-
-  private func publish(holders: [RingView.Holder]) {
-    let living = members.filter { !joining.contains($0.key) }
-    let shards = living.map { name, member in
-      ShardAddress(
-        member: RingMember(name: name, shard: 0), incarnation: member.incarnation, endpoint: name)
+  private func wake() {
+    guard let due = register.nextDeadline, timerAt.map({ due < $0 }) ?? true else { return }
+    timerAt = due
+    world.at(due) { [self] in
+      guard timerAt == due else { return }
+      timerAt = nil
+      receive(.timer)
     }
-    // The last one stays, whatever it wishes.
-    let staying = living.filter { !$0.value.isLeaving }
-    let placed = (staying.isEmpty ? living : staying).keys.map { RingMember(name: $0, shard: 0) }
-    view = RingView(
-      epoch: view.epoch + 1, copies: world.profile.copies, shards: shards, placed: placed,
-      holders: holders)
-    for node in world.nodes { node.announce(view) }
-  }
-
-  private func settle() {
-    guard !view.isSettled, !view.ring.members.isEmpty else { return }
-    let isDone = view.ring.members.allSatisfy {
-      (members[$0.name]?.settledEpoch ?? 0) >= view.epoch
-    }
-    let away = view.holders.count { view.shard($0.member) == nil }
-    if isDone, away < min(view.copies, view.holders.count) { publish(holders: []) }
   }
 }

@@ -1,6 +1,7 @@
 import ClusterModel
 import KeyValueStore
 import Lattices
+import Membership
 import WireProtocol
 
 /// A storage node of one shard: its lives, its disk, its connections to the others.
@@ -11,14 +12,18 @@ final class TierNode {
   private(set) var incarnation = Incarnation(0)
   private(set) var shard: StorageShard?
   private(set) var isPaused = false
-  var isLeaving = false
+  private var life: MemberLife?
+  private var isLeaving = false
   private var disk: [Key: Record] = [:]
   /// What came while the process stood still.
   private var missed: [() -> Void] = []
   private var connections: [RingMember: TierConnection] = [:]
-  private var settledEpoch: UInt64 = 0
   private var timerAt: UInt64?
-  private var isGone = false
+  /// Has handed over and ended for good.
+  private(set) var isGone = false
+  /// Messages to and from the router arrive in order.
+  private var lastReport: UInt64 = 0
+  private var lastHeard: UInt64 = 0
 
   init(named name: String, in world: TierSimulation) {
     self.world = world
@@ -27,14 +32,16 @@ final class TierNode {
   }
 
   var isAlive: Bool { shard != nil }
+  /// Of its connection to the router.
+  var peer: PeerID { PeerID("\(name)#\(incarnation)") }
   private var clocks: StorageShard.Now {
-    .init(wall: 1_700_000_000_000 + world.now / 1_000_000, monotonic: world.now + 1)
+    .init(wall: world.registerNow.wall, monotonic: world.registerNow.monotonic)
   }
 
   func begin() {
     guard shard == nil, !isGone else { return }
-    incarnation = Incarnation((world.now + 1) << 16 | UInt64(world.draw(0...0xffff)))
-    settledEpoch = 0
+    let number = world.nodes.firstIndex { $0 === self } ?? 0
+    incarnation = Incarnation((world.now + 1) << 24 | UInt64(world.draw(0...0xffff) << 8 | number))
     var limits = StorageLimits()
     limits.replicateRecordsMax = 8
     limits.handOverRecordsPerStepMax = 4
@@ -47,8 +54,18 @@ final class TierNode {
       shard.restore(record, under: key, at: clocks)
     }
     self.shard = shard
-    step(.lease(until: 1))
-    report(in: incarnation)
+    life = MemberLife(
+      .init(role: .storage, name: name, incarnation: incarnation), at: clocks.monotonic)
+    live(.listening([name]))
+    if isLeaving { live(.leave) }
+    if world.membership.isUp { hear(.connected) }
+    wakeLife()
+  }
+
+  /// Is to hand over its keys and go, in this life or the next.
+  func leave() {
+    isLeaving = true
+    deliver(to: incarnation) { [self] in live(.leave) }
   }
 
   func kill(for time: Duration) {
@@ -58,6 +75,9 @@ final class TierNode {
 
   private func end() {
     shard = nil
+    life = nil
+    let lost = peer
+    world.later(world.delay()) { [self] in world.membership.receive(.disconnected(lost)) }
     isPaused = false
     missed = []
     timerAt = nil
@@ -100,35 +120,54 @@ final class TierNode {
     deliver(to: life) { [self] in step(input) }
   }
 
-  func announce(_ view: RingView) {
-    let life = incarnation
-    world.later(world.delay()) { [self] in receive(.ring(view), in: life) }
+  /// Something from the router, or of the connection to it.
+  func hear(_ input: MemberLife.Input) {
+    let incarnation = incarnation
+    lastHeard = max(lastHeard, world.now + world.delay().wholeNanoseconds)
+    world.at(lastHeard) { [self] in deliver(to: incarnation) { [self] in live(input) } }
   }
 
-  private func report(in life: Incarnation) {
-    guard isAlive, incarnation == life else { return }
-    if !isPaused {
-      let sent = world.now
-      world.later(world.delay()) { [self] in
-        let view = world.membership.report(from: self, incarnation: life, settled: settledEpoch)
-        world.later(world.delay()) { [self] in
-          deliver(to: life) { [self] in take(view, reportSentAt: sent) }
-        }
+  private func live(_ input: MemberLife.Input) {
+    var effects: [MemberLife.Effect] = []
+    life?.step(
+      input, now: world.registerNow.monotonic, wall: world.registerNow.wall, into: &effects)
+    for effect in effects {
+      switch effect {
+      case .report(let report, let number): send(report, number: number)
+      case .news(let news): take(news)
       }
     }
-    world.later(.milliseconds(500)) { [self] in report(in: life) }
   }
 
-  private func take(_ view: RingView?, reportSentAt sent: UInt64) {
-    guard let view else { return kill(for: .milliseconds(100)) }
-    if isLeaving, world.membership.mayLeave(name), view.epoch > 0 {
-      end()
-      isGone = true
-      return
+  private func send(_ report: MemberReport, number: UInt64) {
+    let peer = peer
+    lastReport = max(lastReport, world.now + world.delay().wholeNanoseconds)
+    world.at(lastReport) { [self] in
+      world.membership.receive(.report(report, number: number, from: peer))
     }
-    let end = sent + TierMembership.lease.wholeNanoseconds
-    step(.lease(until: end))
-    step(.ring(view))
+  }
+
+  private func take(_ news: MemberLife.News) {
+    switch news {
+    case .ring(let view): step(.ring(view))
+    case .lease(let end): step(.lease(until: end))
+    case .fenced: kill(for: .milliseconds(100))
+    case .mayLeave:
+      isGone = true
+      end()
+    case .clockLead, .refused: break
+    }
+  }
+
+  private func wakeLife() {
+    guard let due = life?.nextDeadline else { return }
+    let incarnation = incarnation
+    world.at(due) { [self] in
+      deliver(to: incarnation) { [self] in
+        if (life?.nextDeadline ?? .max) <= world.registerNow.monotonic { live(.timer) }
+        wakeLife()
+      }
+    }
   }
 
   private func step(_ input: StorageShard.Input) {
@@ -164,7 +203,7 @@ final class TierNode {
       connections[other]?.forth { .holderRequest(request, number: number, from: $0) }
     case .replicated(let word, let peer):
       incoming(peer)?.back { .replicated(word, from: $0) }
-    case .settled(let epoch): settledEpoch = epoch
+    case .settled(let epoch): live(.settled(epoch: epoch))
     case .push, .watchEvent, .heartbeat: break
     }
   }

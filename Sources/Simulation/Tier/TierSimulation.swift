@@ -1,5 +1,6 @@
 package import ClusterModel
 import KeyValueStore
+import Membership
 
 /// A key-value tier of several storage nodes under deaths, pauses, joins and leaves, in virtual time:
 /// the shards and the membership of production, a network and disks of chance, clients that add to
@@ -19,7 +20,7 @@ package final class TierSimulation {
     package var level = WriteLevel.durable
     /// Between two faults, on average.
     package var faultInterval = Duration.seconds(4)
-    package var faults: [TierFault] = [.kill, .pause, .join, .leave]
+    package var faults = TierFault.apart
     /// A death comes only once the one before has been made up for.
     package var isOneAtATime = false
 
@@ -29,6 +30,12 @@ package final class TierSimulation {
     package mutating func surviveInMemory() {
       level = .replicated
       isOneAtATime = true
+    }
+
+    /// What logs survive: the death of all at once, and the router's, each made up for before the next.
+    package mutating func dieTogether() {
+      isOneAtATime = true
+      faults = [.killAll, .killAll, .router]
     }
   }
 
@@ -62,7 +69,9 @@ package final class TierSimulation {
 
   /// An operation may wait for a lease to end and a new ring to be told; where all copies of a key
   /// may be away at once, also for one of them to come back.
-  var waitMax: Duration { profile.isOneAtATime ? .seconds(4) : .seconds(16) }
+  var waitMax: Duration {
+    profile.isOneAtATime && profile.level == .replicated ? .seconds(4) : .seconds(16)
+  }
 
   package init(seed: UInt64, profile: Profile = Profile(), planted: TierBug? = nil) {
     self.profile = profile
@@ -78,6 +87,7 @@ package final class TierSimulation {
     planNextFault()
     advance(to: profile.duration.wholeNanoseconds)
     isHealed = true
+    membership.begin()
     for node in nodes { node.heal() }
     for client in clients { client.stop() }
     advance(to: now + Duration.seconds(15).wholeNanoseconds)
@@ -99,6 +109,11 @@ package final class TierSimulation {
 
   func at(_ time: UInt64, _ action: @escaping () -> Void) {
     events.insert(at: max(time, now), action)
+  }
+
+  /// What the clocks of all processes say.
+  var registerNow: MemberRegister.Now {
+    .init(monotonic: now + 1, wall: 1_700_000_000_000 + now / 1_000_000)
   }
 
   func draw(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &chance) }
@@ -133,9 +148,12 @@ package final class TierSimulation {
     counts.faults += 1
     switch profile.faults[draw(0...profile.faults.count - 1)] {
     case .kill: victim.kill(for: .milliseconds(draw(50...6000)))
+    case .killAll:
+      for node in living { node.kill(for: .milliseconds(draw(50...6000))) }
     case .pause: victim.pause(for: .milliseconds(draw(0...1) == 0 ? 1000 : 10_000))
     case .join: if living.count < 5 { addNode(named: "storage\(nodes.count)") }
-    case .leave: if living.count > profile.copies { victim.isLeaving = true }
+    case .leave: if living.count > profile.copies { victim.leave() }
+    case .router: membership.kill(for: .milliseconds(draw(50...3000)))
     }
   }
 
@@ -169,7 +187,22 @@ package final class TierSimulation {
   static func key(_ number: Int) -> Key { Key(trusted: Bytes(text: "key\(number)")) }
 }
 
-package enum TierFault: Sendable { case kill, pause, join, leave }
+package enum TierFault: CaseIterable, Sendable {
+  /// One storage node dies and comes back.
+  case kill
+  /// All storage nodes die at once and come back one by one.
+  case killAll
+  /// One stands still, for less or more than its lease.
+  case pause
+  case join
+  case leave
+  /// The router dies and comes back with what its disk kept.
+  case router
+
+  /// All but the death of all, after which a further death before all is well again can make reads
+  /// miss a write until the node that has it is back (decision 33).
+  package static let apart: [TierFault] = [.kill, .pause, .join, .leave, .router]
+}
 
 /// Faults put in on purpose, each of which an oracle has to see.
 package enum TierBug: String, CaseIterable, Sendable {
@@ -179,4 +212,6 @@ package enum TierBug: String, CaseIterable, Sendable {
   case settlesAtOnce
   /// Commits are answered and not written.
   case commitsLie
+  /// A change of the ring ends though all copies of a key may lie in logs of dead nodes.
+  case forgetsTheMissing
 }
