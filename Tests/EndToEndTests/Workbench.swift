@@ -14,7 +14,9 @@ enum Workbench {
     return URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().path
   }()
 
-  private static let lastPort = Mutex<UInt16>(UInt16(20_000 + getpid() % 20_000))
+  /// Below the range from which the system gives ports to whoever asks for any (from 32 768 on): it
+  /// would give one of ours away between the look and its use.
+  private static let lastPort = Mutex<UInt16>(UInt16(20_000 + getpid() % 12_000))
 
   /// A port that nothing listens on now; each is given once in this process.
   static func freePort() -> UInt16 {
