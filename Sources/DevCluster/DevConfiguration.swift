@@ -1,4 +1,4 @@
-import ClusterModel
+package import ClusterModel
 import Glibc
 import LocalCluster
 
@@ -12,6 +12,13 @@ package struct DevConfiguration: Sendable {
   /// One node and everything else share this process; from two on every part has a process of its
   /// own.
   package var nodes = 1
+  /// How many storage nodes; nil: as many as the data folder knows, or one. A single one of one shard
+  /// needs no router.
+  package var storageNodes: Int?
+  /// Of each storage node; nil: as many as the data folder knows, or one.
+  package var shards: Int?
+  /// Storage nodes that hold each key, as far as there are nodes.
+  package var copies = 2
   /// Absolute path of `cloudburstd`, for the parts that are processes.
   package var daemonProgram = ""
   /// Absolute path of `cloudburst-executor`.
@@ -22,6 +29,14 @@ package struct DevConfiguration: Sendable {
   package var annaPort: UInt16?
   /// `NAME=value` lines that executors inherit.
   package var environment: [String] = []
+
+  /// Whether all but the executors is in one process.
+  ///
+  /// - Throws: `dataFormat` where the data folder is that of a cluster of another shape.
+  package func isOneProcess() throws(Failure) -> Bool {
+    let tier = try TierPlan(self)
+    return nodes == 1 && tier == nil
+  }
 
   package init(port: UInt16, dataFolder: String?, executors: Int, executorProgram: String) {
     precondition(executors > 0, "a cluster has at least one executor")

@@ -25,7 +25,9 @@ package final class EndSignal: Sendable {
   }
 
   /// Sleeps until a signal asks for the end, a client does, or a loop has failed.
-  package func wait(with signals: borrowing Signals) {
+  ///
+  /// - Parameter onLeave: what `SIGUSR1` asks for: to hand over what is held here, and then end.
+  package func wait(with signals: borrowing Signals, onLeave: () -> Void = {}) {
     while true {
       var items = [
         pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0),
@@ -33,8 +35,13 @@ package final class EndSignal: Sendable {
       ]
       guard poll(&items, 2, -1) > 0 else { continue }
       if items[1].revents != 0 { return }
-      // A hang-up is the terminal's, or an operator's wish to reread files: there are none yet.
-      if let signal = try? signals.next(), signal != SIGHUP { return }
+      guard let signal = try? signals.next() else { continue }
+      switch signal {
+      // A hang-up is the terminal's, or an operator's wish to reread files: there are none here.
+      case SIGHUP: continue
+      case SIGUSR1: onLeave()
+      default: return
+      }
     }
   }
 }

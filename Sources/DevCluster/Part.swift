@@ -11,10 +11,15 @@ struct Part<Message: Sendable>: Sendable {
   let mailbox: Mailbox<Message>
   let loop: RunningLoop
 
+  /// Mailboxes have room for what comes from here: their other messages are few, and drained every
+  /// turn.
+  func post(_ message: Message) {
+    while !mailbox.tryPost(message) { sched_yield() }
+  }
+
   /// Returns once the loop has ended in order.
   func stop(with message: Message) {
-    // Mailboxes have room for a stop: their other messages are few, and drained every turn.
-    while !mailbox.tryPost(message) { sched_yield() }
+    post(message)
     loop.join()
   }
 }

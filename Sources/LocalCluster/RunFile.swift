@@ -18,7 +18,7 @@ package struct RunFile: Codable, Equatable, Sendable, Value {
   package var parts: [Part]?
 
   package struct Part: Codable, Equatable, Sendable, Value {
-    /// `storage`, `scheduler` or the node's name.
+    /// `router`, `scheduler`, or the node's name: `storage0`, `node0`.
     package var name: String
     /// Zero while it is down.
     package var processID: Int32
@@ -33,7 +33,14 @@ package struct RunFile: Codable, Equatable, Sendable, Value {
   }
 
   /// Compute nodes.
-  package var nodes: Int { max(1, (parts?.count ?? 0) - 2) }
+  package var nodes: Int { max(1, count(named: "node")) }
+  package var storageNodes: Int { max(1, count(named: "storage")) }
+  /// Whether storage nodes can come and go.
+  package var hasRouter: Bool { count(named: "router") > 0 }
+
+  private func count(named prefix: String) -> Int {
+    parts?.count { $0.name.hasPrefix(prefix) } ?? 0
+  }
 
   package init(
     endpoint: String, dataFolder: String?, sharedMemoryFolder: String, executors: Int,

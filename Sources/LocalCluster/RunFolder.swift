@@ -8,6 +8,8 @@ package struct RunFolder: Equatable, Sendable {
   package let port: UInt16
 
   package var runFile: String { path + "/run.json" }
+  /// Which storage nodes there are to be; read anew on `SIGHUP`.
+  package var storageNodesFile: String { path + "/storage-nodes.json" }
   package var logFile: String { path + "/cloudburstd.log" }
   package var bundleFolder: String { path + "/bundles" }
 

@@ -9,8 +9,9 @@ import Glibc
 package struct Signals: ~Copyable {
   private let descriptor: FileDescriptor
 
-  /// - Parameter numbers: by default those that ask a daemon to end or to reread its files.
-  package init(_ numbers: [Int32] = [SIGTERM, SIGINT, SIGHUP]) throws(PlatformError) {
+  /// - Parameter numbers: by default those that ask a daemon to end, to reread its files, or to hand
+  ///   over what it holds and go (`SIGUSR1`).
+  package init(_ numbers: [Int32] = [SIGTERM, SIGINT, SIGHUP, SIGUSR1]) throws(PlatformError) {
     let raw = cb_signalfd(numbers, numbers.count)
     guard raw >= 0 else { throw .current(in: "signalfd", doing: "listening for signals") }
     descriptor = FileDescriptor(owning: raw)

@@ -2,14 +2,16 @@ import ClusterModel
 
 /// One process of a local cluster of processes.
 package enum ClusterPart: Hashable, Comparable, Sendable, CustomStringConvertible {
-  case storage
+  case router
+  case storage(Int)
   case scheduler
   case node(Int)
 
-  /// A node's is its `NodeID`, too.
+  /// A compute node's is its `NodeID`, too; a storage node's its name as a member.
   package var description: String {
     switch self {
-    case .storage: "storage"
+    case .router: "router"
+    case .storage(let number): "storage\(number)"
     case .scheduler: "scheduler"
     case .node(let number): "node\(number)"
     }
@@ -20,10 +22,12 @@ package enum ClusterPart: Hashable, Comparable, Sendable, CustomStringConvertibl
 ///
 /// All parts are started at once: each copes with others that come later. Until all have been ready
 /// once, a part that ends fails the whole start; after that it is started again as a new life, at
-/// once the first time, then after a delay that doubles while lives are short.
+/// once the first time, then after a delay that doubles while lives are short. Parts may be added
+/// to a cluster that serves; one that is removed first hands over what it holds.
 package struct PartKeeper {
   package struct Configuration: Sendable {
-    package var nodes: Int
+    /// Those of the start.
+    package let parts: [ClusterPart]
     /// Before the second short life in a row; doubles with each further one.
     package var restartDelayMin = Duration.milliseconds(100)
     package var restartDelayMax = Duration.seconds(5)
@@ -32,9 +36,9 @@ package struct PartKeeper {
     /// How long each step of an ordered end may take; what is left then is killed.
     package var endPatience = Duration.seconds(8)
 
-    package init(nodes: Int) {
-      precondition(nodes > 0, "a cluster has at least one node")
-      self.nodes = nodes
+    package init(parts: [ClusterPart]) {
+      precondition(!parts.isEmpty, "a cluster has parts")
+      self.parts = parts
     }
   }
 
@@ -46,6 +50,12 @@ package struct PartKeeper {
     case ready(ClusterPart)
     /// The process is reaped.
     case ended(ClusterPart)
+    /// Only in a cluster that serves.
+    case add(ClusterPart)
+    /// The part is to hand over what it holds, and is not started again once it has.
+    case remove(ClusterPart)
+    /// The part says that it has handed over everything.
+    case left(ClusterPart)
     case timer
     case stop
   }
@@ -55,6 +65,10 @@ package struct PartKeeper {
     /// Asks the process to end in order.
     case end(ClusterPart)
     case kill(ClusterPart)
+    /// Asks the process to hand over what it holds.
+    case leave(ClusterPart)
+    /// A removed part is over for good.
+    case retired(ClusterPart)
     case wakeUp(after: Duration)
     /// All parts serve, for the first time.
     case ready
@@ -82,6 +96,9 @@ package struct PartKeeper {
     package internal(set) var processID: Int32 = 0
     /// Lives before this one.
     package internal(set) var restarts = 0
+    /// Its number among those removed is not given again while it is here.
+    package internal(set) var isLeaving = false
+    package internal(set) var hasLeft = false
     var shortLives = 0
   }
 
@@ -91,8 +108,8 @@ package struct PartKeeper {
     case starting
     /// Goes to `stopping`.
     case serving
-    /// Calls end first, then executors and what they wrote, then the store. Goes to itself, step by
-    /// step, then to `stopped`.
+    /// Calls end first, then executors and what they wrote, then the store, then who knows its ring.
+    /// Goes to itself, step by step, then to `stopped`.
     case stopping(step: Int, until: UInt64)
     case stopped
   }
@@ -113,9 +130,8 @@ package struct PartKeeper {
     }
   }
 
-  package var parts: [ClusterPart] {
-    [.storage, .scheduler] + (0..<configuration.nodes).map(ClusterPart.node)
-  }
+  /// Ascending.
+  package var parts: [ClusterPart] { lives.keys.sorted() }
 
   /// - Parameter now: nanoseconds of a monotonic clock.
   package mutating func step(_ input: Input, now: UInt64, into effects: inout [Effect]) {
@@ -123,11 +139,20 @@ package struct PartKeeper {
     case .begin:
       precondition(phase == .idle, "a keeper begins once")
       phase = .starting
-      for part in parts { lives[part] = Life(state: .waiting(until: now)) }
+      for part in configuration.parts { lives[part] = Life(state: .waiting(until: now)) }
       fill(now: now, into: &effects)
     case .spawned(let part, let processID): lives[part]?.processID = processID
     case .ready(let part): serves(part, now: now, into: &effects)
     case .notSpawned(let part), .ended(let part): ended(part, now: now, into: &effects)
+    case .add(let part):
+      guard phase == .serving, lives[part] == nil else { return }
+      lives[part] = Life(state: .waiting(until: now))
+      fill(now: now, into: &effects)
+    case .remove(let part):
+      guard phase == .serving, let life = lives[part], !life.isLeaving else { return }
+      lives[part]?.isLeaving = true
+      if life.isServing { effects.append(.leave(part)) }
+    case .left(let part): lives[part]?.hasLeft = true
     case .timer: timer(now: now, into: &effects)
     case .stop: stop(now: now, into: &effects)
     }
@@ -149,6 +174,8 @@ package struct PartKeeper {
   private mutating func serves(_ part: ClusterPart, now: UInt64, into effects: inout [Effect]) {
     guard lives[part]?.state == .starting else { return }
     lives[part]?.state = .serving(since: now)
+    // A life that ended before it had handed over everything goes on with it.
+    if lives[part]?.isLeaving == true { effects.append(.leave(part)) }
     guard phase == .starting, lives.values.allSatisfy(\.isServing) else { return }
     phase = .serving
     effects.append(.ready)
@@ -163,6 +190,9 @@ package struct PartKeeper {
       lives[part]?.state = .over
       effects.append(.failed(part))
       stop(now: now, into: &effects)
+    case .serving where life.hasLeft:
+      lives[part] = nil
+      effects.append(.retired(part))
     case .serving:
       var isShort = true
       if case .serving(let since) = life.state {
@@ -197,21 +227,27 @@ package struct PartKeeper {
     beginStep(0, now: now, into: &effects)
   }
 
+  private static let lastStep = 3
+
   private func partsOfStep(_ step: Int) -> [ClusterPart] {
-    switch step {
-    case 0: [.scheduler]
-    case 1: (0..<configuration.nodes).map(ClusterPart.node)
-    default: [.storage]
+    parts.filter { part in
+      switch part {
+      case .scheduler: step == 0
+      case .node: step == 1
+      case .storage: step == 2
+      case .router: step == Self.lastStep
+      }
     }
   }
 
   private mutating func beginStep(_ step: Int, now: UInt64, into effects: inout [Effect]) {
     phase = .stopping(step: step, until: now + configuration.endPatience.wholeNanoseconds)
-    for part in partsOfStep(step) where lives[part]?.isRunning == true {
+    let running = partsOfStep(step).filter { lives[$0]?.isRunning == true }
+    for part in running {
       lives[part]?.state = .ending
       effects.append(.end(part))
     }
-    effects.append(.wakeUp(after: configuration.endPatience))
+    if !running.isEmpty { effects.append(.wakeUp(after: configuration.endPatience)) }
     goOnStopping(now: now, into: &effects)
   }
 
@@ -219,7 +255,7 @@ package struct PartKeeper {
     guard case .stopping(let step, _) = phase,
       partsOfStep(step).allSatisfy({ lives[$0]?.isRunning != true })
     else { return }
-    if step < 2 {
+    if step < Self.lastStep {
       beginStep(step + 1, now: now, into: &effects)
     } else {
       phase = .stopped

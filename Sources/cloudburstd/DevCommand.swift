@@ -10,8 +10,10 @@ struct DevCommand: ParsableCommand {
     discussion: """
       With one node, storage, scheduler, cache and supervisor are threads of this process, and the \
       executors are beside it. With --nodes 2 or more every part is a process: storage, scheduler \
-      and each node with a cache and executors of its own. This process watches them, starts one \
-      that died again, and ends them in order.
+      and each node with a cache and executors of its own. With --storage-nodes 2 or more there is \
+      a router, too, which knows where the keys are. This process watches them, starts one that \
+      died again, and ends them in order. On SIGHUP it makes the storage nodes those that \
+      storage-nodes.json in its run folder names ("cbctl storage add" does that).
 
       Listens on 127.0.0.1 only. Says "ready" on standard output once calls can run, logs to \
       standard error (level from $CLOUDBURST_LOG), and ends in order on SIGTERM or SIGINT.
@@ -26,11 +28,21 @@ struct DevCommand: ParsableCommand {
   @Option(help: "The folder that keeps the data.") var data = ".cloudburst"
   @Option(help: "How many compute nodes.") var nodes = 1
   @Option(help: "How many executor processes on each node.") var executors = 2
+  @Option(help: "How many storage nodes. Default: as many as --data knows, or 1.")
+  var storageNodes: Int?
+  @Option(help: "Shards of each storage node. Default: as many as --data knows, or 1.")
+  var shards: Int?
+  @Option(help: "Storage nodes that hold each key, as far as there are so many.") var copies = 2
   @OptionGroup var anna: AnnaOptions
 
   func validate() throws {
     guard (1...16).contains(nodes) else { throw ValidationError("--nodes is 1 to 16") }
     guard (1...256).contains(executors) else { throw ValidationError("--executors is 1 to 256") }
+    guard (1...16).contains(storageNodes ?? 1) else {
+      throw ValidationError("--storage-nodes is 1 to 16")
+    }
+    guard (1...16).contains(shards ?? 1) else { throw ValidationError("--shards is 1 to 16") }
+    guard (1...16).contains(copies) else { throw ValidationError("--copies is 1 to 16") }
     guard port > 0 else { throw ValidationError("--port is 1 to 65535") }
   }
 
@@ -45,6 +57,9 @@ struct DevCommand: ParsableCommand {
       port: port, dataFolder: memory ? nil : try absoluteFolder(data, for: "data"),
       executors: executors, executorProgram: Program.executor)
     configuration.nodes = nodes
+    configuration.storageNodes = storageNodes
+    configuration.shards = shards
+    configuration.copies = copies
     configuration.annaPort = anna.port
     configuration.daemonProgram = Program.path
     configuration.environment = ExecutorEnvironment.lines()
@@ -53,7 +68,7 @@ struct DevCommand: ParsableCommand {
       say(banner)
       say(ReadyLine.text)
     }
-    guard nodes == 1 else {
+    guard try configuration.isOneProcess() else {
       return try ClusterLauncher.run(configuration, untilToldBy: signals, onReady: sayReady)
     }
     let cluster = try DevCluster.start(configuration, onReady: sayReady)

@@ -20,7 +20,7 @@ struct NodeCommand: ParsableCommand {
       """)
 
   @OptionGroup var part: PartOptions
-  @Option(help: "The node's name: 1 to 63 of a-z, 0-9 and -.") var name: String
+  @Option(help: "The node's name: 1 to 63 of a-z, 0-9 and -.") var name: PartName
   @Option(help: "How many executor processes.") var executors = 2
   @Option(
     help: ArgumentHelp("Where the scheduler listens for nodes.", valueName: "endpoint"))
@@ -34,13 +34,6 @@ struct NodeCommand: ParsableCommand {
 
   func validate() throws {
     guard (1...256).contains(executors) else { throw ValidationError("--executors is 1 to 256") }
-    let isName = name.utf8.allSatisfy { byte in
-      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
-    }
-    guard isName, (1...63).contains(name.utf8.count) else {
-      throw ValidationError("--name is 1 to 63 of a-z, 0-9 and -")
-    }
   }
 
   func run() throws {
@@ -60,8 +53,8 @@ struct NodeCommand: ParsableCommand {
     let folder = try absoluteFolder(runFolder, for: "run")
     let shared = try absoluteFolder(shmFolder, for: "shared memory")
     let own = try socket("cache-\(life)", in: folder)
-    let memory = "\(shared)/\(name)-\(life)"
-    let node = NodeID(name)
+    let memory = "\(shared)/\(name.text)-\(life)"
+    let node = NodeID(name.text)
     let cache = CacheConfiguration(
       node: node, cluster: part.cluster, incarnation: life, folder: memory,
       endpoints: (own: own, scheduler: scheduler.text, storage: storage.text),

@@ -1,6 +1,8 @@
 import ArgumentParser
 import ClusterModel
+import NodeRuntime
 import Platform
+import WireProtocol
 
 /// What every part of a cluster is told.
 struct PartOptions: ParsableArguments {
@@ -31,6 +33,47 @@ struct Endpoint: ExpressibleByArgument {
   init?(argument: String) {
     let isKnown = argument.hasPrefix("tcp://") || argument.hasPrefix("ipc:///")
     guard isKnown, argument.utf8.count <= 6 + LocalSocket.pathBytesMax else { return nil }
+    text = argument
+  }
+
+  /// Where a further shard of the same process listens: as many ports or paths further.
+  func ofShard(_ number: Int) -> String {
+    guard number > 0 else { return text }
+    let separator: Character = text.hasPrefix("ipc") ? "." : ":"
+    guard let end = text.lastIndex(of: separator) else { return "\(text)-\(number)" }
+    let (start, last) = (text[..<end], text[end...].dropFirst())
+    guard separator == ":" else { return "\(start)-\(number).\(last)" }
+    return UInt16(last).map { "\(start):\(Int($0) + number)" } ?? text
+  }
+}
+
+/// How a part is told of the membership.
+struct MemberOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Where the router listens; without one the process is no member.", valueName: "endpoint"))
+  var router: Endpoint?
+
+  func member(
+    _ role: PeerRole, named name: String, _ cluster: ClusterID, _ life: Incarnation
+  ) -> MemberConfiguration? {
+    router.map {
+      MemberConfiguration(
+        cluster: cluster, incarnation: life, role: role, name: name, router: $0.text)
+    }
+  }
+}
+
+/// A member's name: unique among those of its role.
+struct PartName: ExpressibleByArgument {
+  let text: String
+
+  init?(argument: String) {
+    let isName = argument.utf8.allSatisfy { byte in
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
+    }
+    guard isName, (1...63).contains(argument.utf8.count) else { return nil }
     text = argument
   }
 }

@@ -1,19 +1,29 @@
 import ArgumentParser
+import ClusterModel
 import DevCluster
+import Membership
 import NodeRuntime
 import Platform
+import WireProtocol
 
 struct StorageCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "storage",
-    abstract: "The store: one shard of keys, with its log.",
+    abstract: "The store: shards of keys, with their logs.",
     discussion: """
-      The first --listen is the endpoint for clients; the scheduler tells them. Others may be added \
-      for the processes of this machine.
+      Without --router it is one shard, alone, that holds all keys: the first --listen is the
+      endpoint for clients, others may be added for the processes of this machine.
 
-      Example:
+      With --router it is one of several nodes. It has --shards shards, each with a thread, a log
+      and an endpoint of its own: of tcp://ADDRESS:PORT shard 1 takes PORT + 1, and so on. SIGTERM
+      ends it, its keys stay in --data for its next life; SIGUSR1 makes it hand over all keys and
+      then end for good.
+
+      Examples:
         cloudburstd storage --cluster c1 --data /var/lib/cloudburst \\
           --listen tcp://127.0.0.1:7701 --listen ipc:///run/cloudburst/shard.ipc
+        cloudburstd storage --cluster c1 --data /var/lib/cloudburst/s0 --name storage0 --shards 2 \\
+          --listen tcp://10.0.0.1:7710 --router tcp://10.0.0.9:7705
       """)
 
   @OptionGroup var part: PartOptions
@@ -24,6 +34,11 @@ struct StorageCommand: ParsableCommand {
   var listen: [Endpoint]
   @Flag(help: "Keep data in memory only.") var memory = false
   @Option(help: "The folder that keeps the data.") var data: String?
+  @OptionGroup var membership: MemberOptions
+  @Option(help: "The node's name among storage nodes: 1 to 63 of a-z, 0-9 and -.")
+  var name: PartName?
+  @Option(help: "Shards of this node, each with a thread of its own; the same in all its lives.")
+  var shards = 1
   @OptionGroup var anna: AnnaOptions
   @Option(help: "The IPv4 address of this machine at which Anna's clients are served.")
   var annaAddress = "127.0.0.1"
@@ -33,21 +48,65 @@ struct StorageCommand: ParsableCommand {
     guard memory != (data != nil) else {
       throw ValidationError("one of --data FOLDER and --memory")
     }
+    guard (1...MembershipConfiguration.shardsMax).contains(shards) else {
+      throw ValidationError("--shards is 1 to \(MembershipConfiguration.shardsMax)")
+    }
+    guard (name != nil) == (membership.router != nil) else {
+      throw ValidationError("--router and --name come together")
+    }
+    guard shards == 1 || membership.router != nil else {
+      throw ValidationError("several --shards need a --router that knows them")
+    }
   }
 
   func run() throws {
-    try serving(needing: 128 + (anna.annaCompat ? AnnaOptions.descriptors : 0)) { signals in
-      var configuration = StorageConfiguration(
-        cluster: part.cluster, incarnation: part.drawIncarnation(),
-        endpoints: listen.map(\.text),
-        dataFolder: try data.map { try absoluteFolder($0, for: "data") })
-      configuration.software = PartProcess.software
-      let process = try PartProcess.storage(configuration, anna: door(of: configuration)) { _ in
-        say(PartLine.bound.rawValue)
-        say(PartLine.ready.rawValue)
-      }
+    let doors = anna.annaCompat ? AnnaOptions.descriptors : 0
+    try serving(needing: 128 + 64 * (shards - 1) + doors) { signals in
+      let life = part.drawIncarnation()
+      let process =
+        if let name, let member = membership.member(.storage, named: name.text, part.cluster, life)
+        { try node(member, life) } else { try alone(life) }
       try process.serve(untilToldBy: signals)
     }
+  }
+
+  private func alone(_ life: Incarnation) throws -> PartProcess {
+    let folder = try dataFolder()?.ofOneShardAlone()
+    let configuration = configuration(life, at: listen.map(\.text), folder)
+    return try PartProcess.storage(configuration, anna: door(of: configuration)) { _ in
+      say(PartLine.bound.rawValue)
+      say(PartLine.ready.rawValue)
+    }
+  }
+
+  private func node(_ member: MemberConfiguration, _ life: Incarnation) throws -> PartProcess {
+    let folders = try dataFolder()?.ofShards(shards)
+    let configurations = (0..<shards).map { number in
+      var shard = configuration(
+        life, at: listen.map { $0.ofShard(number) }, folders?[number])
+      shard.member = RingMember(name: member.name, shard: UInt16(number))
+      return shard
+    }
+    return try PartProcess.storageNode(
+      configurations, member: member,
+      onReady: { _ in
+        say(PartLine.bound.rawValue)
+        say(PartLine.ready.rawValue)
+      },
+      onLeft: { say(PartLine.left.rawValue) })
+  }
+
+  private func dataFolder() throws -> StorageFolder? {
+    try data.map { StorageFolder(try absoluteFolder($0, for: "data")) }
+  }
+
+  private func configuration(
+    _ life: Incarnation, at endpoints: [String], _ folder: String?
+  ) -> StorageConfiguration {
+    var configuration = StorageConfiguration(
+      cluster: part.cluster, incarnation: life, endpoints: endpoints, dataFolder: folder)
+    configuration.software = PartProcess.software
+    return configuration
   }
 
   private func door(

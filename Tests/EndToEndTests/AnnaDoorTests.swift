@@ -73,7 +73,7 @@ import Testing
     let cluster = try AnnaCluster(durable: true, nodes: 2)
     // The door is a part of the storage process here: only what was stored has to be there again.
     try cluster.client("put", "k", "9", "kept")
-    let storage = try #require(try cluster.dev.processID(of: "storage"))
+    let storage = try #require(try cluster.dev.processID(of: "storage0"))
     kill(storage, SIGKILL)
     #expect(try cluster.client("get", "k") == "9 kept")
     try cluster.client("put", "k", "5", "lower")

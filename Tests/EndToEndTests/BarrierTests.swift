@@ -24,7 +24,7 @@ import Testing
     let dev = try LocalDev(executors: 1, nodes: 2, uploading: ["stateful"])
     let cloud = try await CloudburstClient.connect(to: dev.endpoint)
     try await warm(cloud)
-    let storage = try #require(try dev.processID(of: "storage"))
+    let storage = try #require(try dev.processID(of: "storage0"))
     kill(storage, SIGSTOP)
     defer { kill(storage, SIGCONT) }
     let file = dev.scratch.path + "/told"
@@ -56,7 +56,7 @@ import Testing
     let dev = try LocalDev(durable: true, executors: 2, nodes: 2, uploading: ["stateful"])
     let cloud = try await CloudburstClient.connect(to: dev.endpoint)
     try await warm(cloud)
-    let storage = try #require(try dev.processID(of: "storage"))
+    let storage = try #require(try dev.processID(of: "storage0"))
     let file = dev.scratch.path + "/told"
     // One attempt: a second one would write the value again.
     let options = CallOptions(writeLevel: level, attempts: 1)

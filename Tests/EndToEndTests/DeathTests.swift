@@ -13,7 +13,7 @@ import Testing
     try await dev.callEverywhere(other, expecting: 4)
     let load = Load(cloud)
     await load.passes(200)
-    try dev.killPart("storage")
+    try dev.killPart("storage0")
     await load.passes(500)
     let report = await load.end()
     #expect(report.failures.isEmpty, "\(report)")
@@ -34,7 +34,7 @@ import Testing
     try await withThrowingTaskGroup(of: Void.self) { group in
       for _ in 0..<400 { group.addTask { try await cloud.call("visit", "home") } }
       for _ in 0..<50 { try await group.next() }
-      try dev.killPart("storage")
+      try dev.killPart("storage0")
       // Their results wait for the store, and are not lost with it: nobody has to ask again.
       try await group.waitForAll()
     }

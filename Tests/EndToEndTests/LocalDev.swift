@@ -70,7 +70,7 @@ final class LocalDev: Sendable {
     try #require((runFile()["processID"] as? NSNumber)?.int32Value)
   }
 
-  /// The process id of `storage`, `scheduler` or a node (`node0`) of a cluster of several nodes;
+  /// The process id of `scheduler`, `storage0` or a node (`node0`) of a cluster of several nodes;
   /// nil while it is down.
   func processID(of part: String) throws -> Int32? {
     let parts = try #require(try runFile()["parts"] as? [[String: Any]])

@@ -6,7 +6,7 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(5))) struct NodesTests {
   @Test func everyPartIsAProcessAndBothNodesTakeCalls() async throws {
     let dev = try LocalDev(executors: 1, nodes: 2, uploading: ["arithmetic"])
-    let ids = try ["storage", "scheduler", "node0", "node1"].map { try dev.processID(of: $0) }
+    let ids = try ["storage0", "scheduler", "node0", "node1"].map { try dev.processID(of: $0) }
     #expect(Set(ids.compactMap(\.self)).count == 4, "\(ids)")
     let status = try dev.cbctl("status", "-o", "json")
     for id in ids.compactMap(\.self) { #expect(status.output.contains("\"processID\":\(id)")) }
@@ -25,7 +25,7 @@ import Testing
 
   @Test func theEndLeavesNeitherProcessesNorFiles() throws {
     let dev = try LocalDev(nodes: 2)
-    let parts = try ["storage", "scheduler", "node0", "node1"].compactMap {
+    let parts = try ["storage0", "scheduler", "node0", "node1"].compactMap {
       try dev.processID(of: $0)
     }
     let executors = try dev.executorProcesses(of: "node0") + dev.executorProcesses(of: "node1")
@@ -36,7 +36,7 @@ import Testing
 
   @Test func everythingDiesWithTheDevProcessAndTheNextStartCleansUp() throws {
     let dev = try LocalDev(nodes: 2)
-    let parts = try ["storage", "scheduler", "node0", "node1"].compactMap {
+    let parts = try ["storage0", "scheduler", "node0", "node1"].compactMap {
       try dev.processID(of: $0)
     }
     let executors = try dev.executorProcesses(of: "node0") + dev.executorProcesses(of: "node1")

@@ -67,7 +67,7 @@ import Testing
 
   @Test func aStoppedStoreIsTheFirstThingShown() throws {
     let dev = try LocalDev(nodes: 2)
-    let id = try #require(try dev.processID(of: "storage"))
+    let id = try #require(try dev.processID(of: "storage0"))
     kill(id, SIGSTOP)
     defer { kill(id, SIGCONT) }
     let outcome = try dev.cbctl("status")

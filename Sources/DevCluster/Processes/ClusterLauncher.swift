@@ -32,7 +32,7 @@ package final class ClusterLauncher {
     plan = try LaunchPlan(
       configuration, folder,
       Incarnation.drawn(atMilliseconds: WallClock.milliseconds, using: &random))
-    keeper = PartKeeper(.init(nodes: configuration.nodes))
+    keeper = PartKeeper(.init(parts: plan.parts))
   }
 
   /// Runs a cluster on the calling thread until a signal or a client asks for its end.
@@ -62,11 +62,29 @@ package final class ClusterLauncher {
     try step(.begin)
     while !isStopped {
       _ = try poller.wait(until: wakeUpAt)
-      if poller.isReadable(asked), let signal = try signals.next(), signal != SIGHUP {
-        try step(.stop)
-      }
+      if poller.isReadable(asked), let signal = try signals.next() { try take(signal) }
       try turn()
     }
+  }
+
+  private func take(_ signal: Int32) throws {
+    switch signal {
+    case SIGHUP: try followStorageNodes()
+    case SIGUSR1: return
+    default: try step(.stop)
+    }
+  }
+
+  /// Makes the storage nodes those that the file in the run folder names.
+  private func followStorageNodes() throws {
+    guard plan.tier != nil, let wanted = StorageNodesFile.read(from: folder)?.numbers,
+      !wanted.isEmpty
+    else { return }
+    let present = keeper.parts.compactMap { part in
+      if case .storage(let number) = part { number } else { nil }
+    }
+    for number in wanted where !present.contains(number) { try step(.add(.storage(number))) }
+    for number in present where !wanted.contains(number) { try step(.remove(.storage(number))) }
   }
 
   private func cleanUp() {
@@ -98,6 +116,7 @@ package final class ClusterLauncher {
       isBound = true
       writeRunFile()
     case .ready: try step(.ready(part))
+    case .left: try step(.left(part))
     case .shutdown: try step(.stop)
     }
   }
@@ -105,9 +124,9 @@ package final class ClusterLauncher {
   private func takeEnd(of part: ClusterPart, _ status: ChildProcess.ExitStatus) throws {
     plan.clean(after: part)
     failure = failure ?? startFailure(of: part, status)
-    if !keeper.isStarting, !keeper.isStopping {
+    if !keeper.isStarting, !keeper.isStopping, keeper.lives[part]?.hasLeft != true {
       logger.warning("\(part) ended: \(status); it is started again")
-      if part == .storage, configuration.dataFolder == nil {
+      if plan.tier == nil, part == .storage(0), configuration.dataFolder == nil {
         logger.warning("it kept its data in memory only: all keys, functions and results are gone")
       }
     }
@@ -140,6 +159,10 @@ package final class ClusterLauncher {
     case .kill(let part):
       logger.error("\(part) does not end and is killed")
       children[part]?.process.signal(SIGKILL)
+    case .leave(let part): children[part]?.process.signal(SIGUSR1)
+    case .retired(let part):
+      logger.notice("\(part) has handed over its keys and is gone")
+      if case .storage(let number) = part { plan.tierFolder?.removeStorage(number) }
     case .wakeUp(let delay):
       let at = MonotonicClock.now + delay.wholeNanoseconds
       wakeUpAt = min(wakeUpAt ?? at, at)

@@ -13,13 +13,17 @@ struct LaunchPlan {
   let sharedMemoryFolder: String
   private let configuration: DevConfiguration
   private let folder: RunFolder
+  /// Nil: the store is one shard, and needs no router.
+  let tier: TierPlan?
   private let cluster: ClusterID
   private let back: String
   private let shard: String
+  private let router: String
 
   init(
     _ configuration: DevConfiguration, _ folder: RunFolder, _ incarnation: Incarnation
   ) throws {
+    tier = try TierPlan(configuration)
     self.configuration = configuration
     self.folder = folder
     cluster = ClusterID(incarnation.number)
@@ -27,17 +31,20 @@ struct LaunchPlan {
     sharedMemoryFolder = configuration.sharedMemoryFolder(incarnation)
     back = try folder.endpoint("back", incarnation)
     shard = try folder.endpoint("shard", incarnation)
+    router = try folder.endpoint("router", incarnation)
+  }
+
+  var parts: [ClusterPart] {
+    let store = tier.map { [.router] + $0.storageNodes.map(ClusterPart.storage) } ?? [.storage(0)]
+    return store + [.scheduler] + (0..<configuration.nodes).map(ClusterPart.node)
   }
 
   /// Of `cloudburstd`.
   func arguments(of part: ClusterPart) -> [String] {
     let common = ["--cluster", "\(cluster)"]
     switch part {
-    case .storage:
-      let data = configuration.dataFolder.map { ["--data", $0] } ?? ["--memory"]
-      let anna = configuration.annaPort.map { ["--anna-compat", "--anna-port", "\($0)"] } ?? []
-      return ["storage"] + common + ["--listen", "tcp://127.0.0.1:*", "--listen", shard] + data
-        + anna
+    case .router: return ["router"] + common + routerOptions
+    case .storage(let number): return ["storage"] + common + storageOptions(number)
     case .scheduler:
       return ["scheduler"] + common
         + ["--listen", endpoint, "--listen-nodes", back, "--storage", shard]
@@ -49,6 +56,28 @@ struct LaunchPlan {
       ]
     }
   }
+
+  private var routerOptions: [String] {
+    let data = tierFolder.map { ["--data", $0.router] } ?? ["--memory", "--memory-storage"]
+    return ["--listen", router, "--copies", "\(configuration.copies)"]
+      + ["--storage-nodes-expected", "\(tier?.storageNodes.count ?? 1)"] + data
+  }
+
+  private func storageOptions(_ number: Int) -> [String] {
+    let listen = ["--listen", "tcp://127.0.0.1:*"]
+    guard let tier else {
+      let data = configuration.dataFolder.map { ["--data", $0] } ?? ["--memory"]
+      let anna = configuration.annaPort.map { ["--anna-compat", "--anna-port", "\($0)"] } ?? []
+      return listen + ["--listen", shard] + data + anna
+    }
+    let data = tierFolder.map { ["--data", $0.storage(number)] } ?? ["--memory"]
+    return listen + data + [
+      "--router", router, "--name", "\(ClusterPart.storage(number))", "--shards", "\(tier.shards)",
+    ]
+  }
+
+  /// Nil: in memory only.
+  var tierFolder: TierFolder? { configuration.dataFolder.map(TierFolder.init) }
 
   private func runFolder(of part: ClusterPart) -> String { "\(folder.path)/\(part)" }
 

@@ -4,6 +4,8 @@ package enum PartLine: String, Sendable {
   case bound
   /// It serves.
   case ready
+  /// It has handed over what it held, and ends for good.
+  case left
   /// A client asked for the end of the cluster, and no call is in flight any more.
   case shutdown
 }

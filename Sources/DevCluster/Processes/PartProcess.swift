@@ -14,10 +14,15 @@ package final class PartProcess: Sendable {
   private let ended: EndSignal
   /// In the order in which its loops end.
   private let stops: [@Sendable () -> Void]
+  /// Begins to hand over what is held here.
+  private let leave: @Sendable () -> Void
 
-  private init(_ ended: EndSignal, stops: [@Sendable () -> Void]) {
+  private init(
+    _ ended: EndSignal, stops: [@Sendable () -> Void], leave: @escaping @Sendable () -> Void = {}
+  ) {
     self.ended = ended
     self.stops = stops
+    self.leave = leave
   }
 
   /// - Parameters:
@@ -64,6 +69,33 @@ package final class PartProcess: Sendable {
       return PartProcess(ended, stops: stops)
     } catch {
       throw Failure(starting: error, at: configuration.endpoints)
+    }
+  }
+
+  /// A storage node that is a member of a cluster with a router: its shards, each on a thread.
+  ///
+  /// - Parameters:
+  ///   - shards: by their number.
+  ///   - onReady: called with the endpoints that clients dial, index = shard. Requests are served once
+  ///     the router has taken the node in.
+  ///   - onLeft: called once nobody needs the node any more, after `SIGUSR1` asked it to leave.
+  /// - Throws: `Failure`: `portInUse`, `dataLocked`, `dataFormat`, `storageFailed`.
+  package static func storageNode(
+    _ shards: [StorageConfiguration], member: MemberConfiguration,
+    onReady: ([String]) -> Void, onLeft: @escaping @Sendable () -> Void
+  ) throws -> PartProcess {
+    let endpoints = shards.flatMap(\.endpoints)
+    try refuseTaken(endpoints)
+    let ended = try EndSignal()
+    do {
+      let node = try StorageNode(shards, member: member, ended: ended) {
+        onLeft()
+        ended.request()
+      }
+      onReady(node.endpoints)
+      return PartProcess(ended, stops: [{ node.stop() }], leave: { node.leave() })
+    } catch {
+      throw Failure(starting: error, at: endpoints)
     }
   }
 
@@ -123,7 +155,7 @@ package final class PartProcess: Sendable {
   ///
   /// - Throws: `Failure`: what ended a loop against its will.
   package func serve(untilToldBy signals: borrowing Signals) throws {
-    ended.wait(with: signals)
+    ended.wait(with: signals, onLeave: leave)
     for stop in stops { stop() }
     if let failure = ended.failure { throw failure }
   }

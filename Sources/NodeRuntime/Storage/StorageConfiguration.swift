@@ -19,8 +19,8 @@ package struct StorageConfiguration: Sendable {
   package var stopPatience = Duration.seconds(5)
   /// Which shard of which node this is.
   package var member = RingMember(name: "storage0", shard: 0)
-  /// There is no membership and no other shard: the ring is this one for ever.
-  package var isAlone = true
+  /// Nil: there is no membership and no other shard, the ring is this one for ever.
+  package var news: TierNews?
   /// Told, on the loop's thread, the epochs by whose ring the shard has all it is to hold.
   package var onSettled: @Sendable (UInt64) -> Void = { _ in }
   /// The platform's version, for those who connect.

@@ -1,4 +1,4 @@
-package import ClusterModel
+import ClusterModel
 import Connections
 import DurableLog
 import KeyValueStore
@@ -13,10 +13,6 @@ package enum StorageMessage: Sendable {
   /// From the loop's own log thread.
   case committed
   case commitFailed(reason: String)
-  /// From the process's member link.
-  case ring(RingView)
-  /// Until when, on the monotonic clock, the process may act as a member.
-  case lease(until: UInt64)
 }
 
 /// Runs a `StorageShard` over sockets, with a log thread beside it where there is a data folder.
@@ -55,7 +51,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
         me: configuration.member, life: configuration.incarnation,
         actor: configuration.incarnation.number, hasLog: configuration.dataFolder != nil,
         defaultLevel: configuration.defaultLevel, limits: configuration.limits),
-      ring: configuration.isAlone ? nil : RingView.none)
+      ring: configuration.news == nil ? nil : RingView.none)
     let log = try Self.openLog(of: configuration, into: &shard, outcomes: mailbox, logger)
     var limits = Listener.Limits()
     limits.peersMax = configuration.peersMax
@@ -112,9 +108,13 @@ package struct StorageLoop: NodeLoop, ~Copyable {
     defer { log?.stop() }
     _ = poller.watch(descriptor: mailbox.descriptor)
     _ = try listener.watch(in: &poller)
+    let told = configuration.news.map { poller.watch(descriptor: $0.descriptor) }
     while !isDone(at: MonotonicClock.now) {
       let deadlines = [listener.deadline, shard.nextDeadline, links.deadline, stopDeadline]
       _ = try poller.wait(until: deadlines.compactMap { $0 }.min())
+      if let news = configuration.news, let told, poller.isReadable(told) {
+        try take(news.take(), at: Self.now())
+      }
       try turn(at: Self.now())
     }
   }
@@ -140,12 +140,15 @@ package struct StorageLoop: NodeLoop, ~Copyable {
     case .commitFailed(let reason):
       logger.error("the log takes no writes: \(reason)")
       step(.commitFailed(reason: reason), at: now)
-    case .ring(let view):
-      guard view.epoch > shard.ring.epoch else { return }
+    }
+  }
+
+  private mutating func take(_ words: TierNews.Words, at now: StorageShard.Now) throws {
+    if let view = words.ring, view.epoch > shard.ring.epoch {
       try links.follow(view, but: configuration.member, &poller)
       step(.ring(view), at: now)
-    case .lease(let end): step(.lease(until: end), at: now)
     }
+    step(.lease(until: words.leaseEnd), at: now)
   }
 
   private func isDone(at now: UInt64) -> Bool {
