@@ -51,7 +51,7 @@ let cores: [Target] = [
   .layer("KeyValueStore", ["ClusterModel", "Lattices", "WireProtocol"]),
   .layer("AnnaDoor", ["ClusterModel", "WireProtocol"]),
   .layer("StoreAccess", ["ClusterModel", "WireProtocol"]),
-  .layer("Caching", ["ClusterModel", "Lattices", "WireProtocol"]),
+  .layer("Caching", ["ClusterModel", "Lattices", "StoreAccess", "WireProtocol"]),
   .layer("RecordReading", ["ClusterModel", "CloudburstValues", "Lattices"]),
   .layer(
     "Execution",
@@ -111,8 +111,8 @@ let shells: [Target] = [
   .layer(
     "Simulation",
     [
-      "KeyValueStore", "Caching", "Execution", "Membership", "Scheduling", "Supervision",
-      "ClusterModel", "Lattices", "WireProtocol",
+      "KeyValueStore", "Caching", "Execution", "Membership", "Scheduling", "StoreAccess",
+      "Supervision", "ClusterModel", "Lattices", "WireProtocol",
     ]),
 ]
 
@@ -156,7 +156,7 @@ let tests: [Target] = [
     ["KeyValueStore", "ClusterModel", "Lattices", "LatticeSamples", "WireProtocol"]),
   .tests("AnnaDoorTests", ["AnnaDoor", "ClusterModel", "WireProtocol"]),
   .tests("StoreAccessTests", ["StoreAccess", "ClusterModel", "WireProtocol"]),
-  .tests("CachingTests", ["Caching", "ClusterModel", "Lattices", "WireProtocol"]),
+  .tests("CachingTests", ["Caching", "ClusterModel", "Lattices", "StoreAccess", "WireProtocol"]),
   .tests(
     "ExecutionTests",
     ["Execution", "CloudburstValues", "ClusterModel", "Lattices", "WireProtocol"]),

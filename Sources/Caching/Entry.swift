@@ -1,5 +1,6 @@
 import ClusterModel
 import Lattices
+import StoreAccess
 import WireProtocol
 
 /// What the cache knows of one key.
@@ -10,8 +11,8 @@ struct Entry {
   var holdsPayload = true
   /// Whether the record is in shared memory; false where it found no room there.
   var isInstalled = false
-  /// The owner pushes every change.
-  var isSubscribed = false
+  /// Who pushes every change; nil for nobody.
+  var owner: Route?
   /// Waits to be compared with the owner's state after a connection or part of its stream was lost.
   var isUnverified = false
   /// Bytes counted for the entry.
@@ -36,6 +37,7 @@ struct Entry {
     Entry(record: Record(lattice: .none, flags: [.tombstone, .partial, .blind], payload: []))
   }
 
+  var isSubscribed: Bool { owner != nil }
   var isDirty: Bool { sent != nil || !waiting.isEmpty }
   /// The owner's generation is not known.
   var isBlind: Bool { record.flags.contains(.blind) }

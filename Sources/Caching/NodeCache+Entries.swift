@@ -1,4 +1,5 @@
 import ClusterModel
+import StoreAccess
 import WireProtocol
 
 extension NodeCache {
@@ -43,7 +44,7 @@ extension NodeCache {
     // Its own entry of the counter is forgotten: the actor must not count from zero again.
     if entry.counter != nil { actorEpoch += 1 }
     if entry.isInstalled { effects.append(.remove(key)) }
-    if entry.isSubscribed { effects.append(.unsubscribe(key)) }
+    if let owner = entry.owner { effects.append(.unsubscribe(key, at: owner)) }
   }
 
   /// What a record takes in shared memory, roughly: LMDB gives a record above half a page pages of its
@@ -101,7 +102,8 @@ extension NodeCache {
   /// - Returns: what executors now read.
   @discardableResult
   mutating func absorb(
-    _ owners: Record, _ key: Key, isAnswer: Bool, _ effects: inout [Effect]
+    _ owners: Record, _ key: Key, from owner: Route?, isAnswer: Bool,
+    _ effects: inout [Effect]
   ) -> Entry {
     var entry = entries[key] ?? .unknown
     let before = entry.record
@@ -122,8 +124,13 @@ extension NodeCache {
       actorEpoch += 1
     }
     if isAnswer {
-      entry.isSubscribed = true
-      entry.isUnverified = false
+      if let before = entry.owner, before != owner, streams[before] != nil {
+        effects.append(.unsubscribe(key, at: before))
+      }
+      // An owner that has gone since does not push; the entry stays to be compared with another's.
+      entry.owner = owner
+      entry.isUnverified = owner.map { streams[$0] == nil } ?? true
+      if entry.isUnverified { verifyQueue.append(key) }
     }
     let full = entry
     let isChanged = entry.record != before || !entry.isInstalled

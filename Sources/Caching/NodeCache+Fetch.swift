@@ -1,4 +1,5 @@
 import ClusterModel
+import StoreAccess
 import WireProtocol
 
 /// An executor that waits for a key.
@@ -68,7 +69,7 @@ extension NodeCache {
     fetch.sendAt = now.monotonic &+ limits.fetchResendPause.wholeNanoseconds
     fetches[key] = fetch
     fetchNumbers[fetch.number] = key
-    effects.append(.request(get([key]), number: fetch.number))
+    effects.append(.request(get([key]), number: fetch.number, deadline: fetch.sendAt))
   }
 
   func get(_ keys: [Key]) -> KeyRequest {
@@ -96,7 +97,8 @@ extension NodeCache {
   }
 
   mutating func fetchAnswered(
-    _ key: Key, _ response: KeyResponse, _ now: Now, _ effects: inout [Effect]
+    _ key: Key, _ response: KeyResponse, _ owner: Route?, _ now: Now,
+    _ effects: inout [Effect]
   ) {
     guard var fetch = fetches[key] else { return }
     fetch.number = 0
@@ -109,7 +111,7 @@ extension NodeCache {
       fetches[key] = fetch
       end(key, failure, &effects)
     case .success(let owners):
-      let entry = absorb(owners, key, isAnswer: true, &effects)
+      let entry = absorb(owners, key, from: owner, isAnswer: true, &effects)
       let outcome = Self.outcome(of: entry, now)
       let isAbsent = owners.isTombstone && outcome == .absent
       let served = fetch.waiters.filter { isAbsent || entry.record.version >= $0.minimum }

@@ -25,8 +25,9 @@ extension NodeCache {
       let limit = min(
         limits.flushTimeLimit * (1 << min(resends, 16)), limits.flushTimeLimitMax)
       let number = nextRequest()
-      flushes[number] = Flush(keys: keys, deadline: now.monotonic &+ limit.wholeNanoseconds)
-      effects.append(.request(request, number: number))
+      let deadline = now.monotonic &+ limit.wholeNanoseconds
+      flushes[number] = Flush(keys: keys, deadline: deadline)
+      effects.append(.request(request, number: number, deadline: deadline))
     }
   }
 

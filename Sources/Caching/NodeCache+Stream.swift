@@ -1,4 +1,5 @@
-import ClusterModel
+package import ClusterModel
+package import StoreAccess
 import WireProtocol
 
 /// A comparison of cached keys with the owner's state, under way.
@@ -8,54 +9,93 @@ struct Verification {
   let deadline: UInt64
 }
 
-/// The owner's stream of updates, and what is done when a part of it may be lost: everything cached
+/// One owner's stream of updates, in its present connection.
+struct Stream {
+  var lastPush: UInt64 = 0
+  /// Monotonic; when the owner was last heard of.
+  var heardAt: UInt64
+}
+
+/// The owners' streams of updates, and what is done when a part of one may be lost: what it tells of
 /// stays readable, and is compared with the owner's state in the background.
 extension NodeCache {
   mutating func ownerConnected(
-    _ ownersClock: UInt64, _ now: Now, _ effects: inout [Effect]
+    _ owner: Route, _ ownersClock: UInt64, _ now: Now, _ effects: inout [Effect]
   ) {
     if ownersClock != 0 { _ = clock.observe(ownersClock, origin: .native, now: now.wall) }
-    isConnected = true
+    let isFirst = streams.keys.allSatisfy { $0 == owner }
+    streams[owner] = Stream(heardAt: now.monotonic)
     hasMetOwner = true
-    lastPush = 0
+    distrust { isFirst || $0 == owner }
+    guard isFirst else { return }
+    // What was on its way when the last of them was lost.
+    for verification in verifications.values { verifyQueue += verification.keys }
     verifications = [:]
     verifyAfter = nil
     requeueFlushes { _ in true }
     resendAllFetches(now, &effects)
-    distrustAll()
   }
 
-  mutating func resynchronise(upTo number: UInt64) {
-    lastPush = number
-    distrustAll()
+  /// What it told of is compared with what others know.
+  mutating func ownerLost(_ owner: Route) {
+    // Where nobody is left to ask, what is cached stays as it is until somebody is.
+    guard streams.removeValue(forKey: owner) != nil, isConnected else { return }
+    distrust { $0 == owner }
   }
 
-  private mutating func distrustAll() {
-    verifyQueue = []
-    for key in sweep.ring where entries[key]?.isSubscribed == true {
+  /// Whoever is asked next pushes; the one before is told to stop, should it still be there.
+  mutating func ownersChanged(_ keys: [Key], _ effects: inout [Effect]) {
+    for key in keys {
+      guard let owner = entries[key]?.owner else { continue }
+      if streams[owner] != nil { effects.append(.unsubscribe(key, at: owner)) }
+      guard entries[key]?.isUnverified == false else { continue }
+      entries[key]?.isUnverified = true
+      verifyQueue.append(key)
+    }
+  }
+
+  /// Who is to tell of changes of the cached keys.
+  package func forEachSubscription(_ body: (Key, Route) -> Void) {
+    for (key, entry) in entries {
+      if let owner = entry.owner { body(key, owner) }
+    }
+  }
+
+  mutating func resynchronise(_ owner: Route, upTo number: UInt64) {
+    streams[owner]?.lastPush = number
+    distrust { $0 == owner }
+  }
+
+  private mutating func distrust(_ isDoubtful: (Route) -> Bool) {
+    verifyQueue.removeAll { entries[$0]?.owner.map(isDoubtful) ?? true }
+    for key in sweep.ring {
+      guard let owner = entries[key]?.owner, isDoubtful(owner) else { continue }
       entries[key]?.isUnverified = true
       verifyQueue.append(key)
     }
   }
 
   mutating func take(
-    push: KeyResponse, _ number: UInt64, _ now: Now, _ effects: inout [Effect]
+    push: KeyResponse, _ number: UInt64, _ owner: Route, _ now: Now, _ effects: inout [Effect]
   ) {
-    defer { effects.append(.acknowledgeStream(number: lastPush)) }
-    guard number > lastPush else { return }
-    if number > lastPush + 1 { resynchronise(upTo: number) }
-    lastPush = number
+    guard let last = streams[owner]?.lastPush else { return }
+    defer { effects.append(.acknowledgeStream(number: max(last, number), of: owner)) }
+    guard number > last else { return }
+    if number > last + 1 { resynchronise(owner, upTo: number) }
+    streams[owner]?.lastPush = number
     if push.clock != 0 { _ = clock.observe(push.clock, origin: .native, now: now.wall) }
     for tuple in push.tuples {
-      guard entries[tuple.key]?.isSubscribed == true else {
+      guard entries[tuple.key]?.owner == owner else {
         // Evicted, and perhaps written since; the owner may not have heard of it. To take this as the
         // whole state of a key that nobody verifies would keep it for ever. A fetch under way
         // subscribes anew.
-        if fetches[tuple.key] == nil { effects.append(.unsubscribe(tuple.key.compacted)) }
+        if fetches[tuple.key] == nil {
+          effects.append(.unsubscribe(tuple.key.compacted, at: owner))
+        }
         continue
       }
       if case .success(let owners) = Self.ownersState(tuple, push) {
-        absorb(owners, tuple.key.compacted, isAnswer: false, &effects)
+        absorb(owners, tuple.key.compacted, from: owner, isAnswer: false, &effects)
       }
     }
   }
@@ -69,9 +109,9 @@ extension NodeCache {
       let keys = nextToVerify()
       guard !keys.isEmpty else { return }
       let number = nextRequest()
-      verifications[number] = Verification(
-        keys: keys, deadline: now.monotonic &+ limits.flushTimeLimitMax.wholeNanoseconds)
-      effects.append(.request(get(keys), number: number))
+      let deadline = now.monotonic &+ limits.flushTimeLimitMax.wholeNanoseconds
+      verifications[number] = Verification(keys: keys, deadline: deadline)
+      effects.append(.request(get(keys), number: number, deadline: deadline))
     }
   }
 
@@ -95,17 +135,18 @@ extension NodeCache {
   }
 
   mutating func verified(
-    _ keys: [Key], _ response: KeyResponse, _ now: Now, _ effects: inout [Effect]
+    _ keys: [Key], _ response: KeyResponse, _ owners: Servers, _ now: Now,
+    _ effects: inout [Effect]
   ) {
     var again: [Key] = []
     for (index, key) in keys.enumerated() {
       guard entries[key] != nil else {
-        effects.append(.unsubscribe(key))
+        if let owner = owners[index] { effects.append(.unsubscribe(key, at: owner)) }
         continue
       }
       let tuple = index < response.tuples.count ? response.tuples[index] : nil
       switch Self.ownersState(tuple, response) {
-      case .success(let owners): absorb(owners, key, isAnswer: true, &effects)
+      case .success(let state): absorb(state, key, from: owners[index], isAnswer: true, &effects)
       case .failure(let failure):
         if failure.code.isRetryable || entries[key]?.isDirty == true {
           again.append(key)
@@ -128,10 +169,13 @@ extension NodeCache {
     }
   }
 
-  /// Cached keys that may be behind their owner by more than its push period: all that it pushes while
+  /// Cached keys that may be behind their owner by more than its push period: all that one pushes while
   /// it is silent, and those not yet compared since a part of its stream was lost. They are served.
   package func unverifiedKeys(at now: Now) -> Int {
-    let isSilent = now.monotonic > heardAt &+ limits.silenceMax.wholeNanoseconds
-    return entries.values.count { $0.isUnverified || (isSilent && $0.isSubscribed) }
+    let silence = limits.silenceMax.wholeNanoseconds
+    return entries.values.count { entry in
+      guard !entry.isUnverified, let owner = entry.owner else { return entry.isUnverified }
+      return now.monotonic > (streams[owner]?.heardAt ?? 0) &+ silence
+    }
   }
 }

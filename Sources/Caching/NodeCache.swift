@@ -1,7 +1,12 @@
 package import ClusterModel
+package import StoreAccess
 package import WireProtocol
 
-/// The cache of one node: what its executors read and write, between them and the keys' owner.
+/// The cache of one node: what its executors read and write, between them and the keys' owners.
+///
+/// An owner here is a shard that a key is asked of; it pushes every change of what it was asked for.
+/// Which one that is, is not decided here: requests go to whoever is asked now, and answers say who it
+/// was.
 ///
 /// It knows every record in shared memory by its version, and keeps the bytes only of those it still
 /// has to merge or to send: unacknowledged writes, sets and counters. A loop feeds it inputs and
@@ -26,18 +31,20 @@ package struct NodeCache {
     case writes(CacheWrites, number: UInt64, from: PeerID)
     /// The executor is reaped: nobody waits for its answers any more.
     case executorGone(PeerID)
-    /// The owner has welcomed us: our subscriptions with it are gone, its stream begins at 1.
+    /// An owner has welcomed us: our subscriptions with it are gone, its stream begins at 1.
     ///
     /// - Parameter clock: the owner's latest stamp. No write is taken before the first of these: a cache
-    ///   that stamps later than its earlier life did has heard from the owner.
-    case ownerConnected(clock: UInt64)
-    case ownerLost
-    case response(KeyResponse, number: UInt64)
-    /// The owner refused a whole request.
+    ///   that stamps later than its earlier life did has heard from an owner.
+    case ownerConnected(Route, clock: UInt64)
+    case ownerLost(Route)
+    /// Keys that the owner they were asked of is not to hold any more.
+    case ownersChanged([Key])
+    case response(KeyResponse, number: UInt64, by: Servers)
+    /// A whole request came to nothing.
     case refused(Failure, number: UInt64)
-    case push(KeyResponse, number: UInt64)
+    case push(KeyResponse, number: UInt64, from: Route)
     /// The number of the last push sent.
-    case heartbeat(number: UInt64)
+    case heartbeat(number: UInt64, from: Route)
     /// The answer to `needsRoom`: one byte a slot, not zero where a reader used a key.
     case references([UInt8])
     /// Shared memory is full before our own limit is: evict a quarter; else as `references`.
@@ -56,10 +63,11 @@ package struct NodeCache {
     case applied(number: UInt64, to: PeerID)
     /// The writes of this frame were not applied.
     case refuseWrites(Failure, number: UInt64, to: PeerID)
-    /// To the owner; answered by `response` or `refused` with this number.
-    case request(KeyRequest, number: UInt64)
-    case unsubscribe(Key)
-    case acknowledgeStream(number: UInt64)
+    /// To the keys' owners; answered by `response` or `refused` with this number. After the deadline
+    /// (monotonic) no answer counts: it is made anew, as another one.
+    case request(KeyRequest, number: UInt64, deadline: UInt64)
+    case unsubscribe(Key, at: Route)
+    case acknowledgeStream(number: UInt64, of: Route)
     case release(Released.Entry, scheduler: Incarnation)
     /// All local writes up to this one are acknowledged, or refused and undone.
     case publish(acknowledgedSequence: UInt64)
@@ -93,7 +101,6 @@ package struct NodeCache {
 
   package let limits: NodeCacheLimits
   /// Of calls that name none.
-  /// Of calls that name none.
   package var defaultLevel: WriteLevel
   let incarnation: Incarnation
   var clock = HybridLogicalClock()
@@ -107,11 +114,11 @@ package struct NodeCache {
   var earlyWrites = 0
   var earlyWritesEver = 0
 
-  var isConnected = false
-  /// The owner has been there: our clock has its latest stamp.
+  /// The owners that are connected, and how far their streams have come.
+  var streams: [Route: Stream] = [:]
+  /// One has been there: our clock has its latest stamp.
   var hasMetOwner = false
   var lastRequest: UInt64 = 0
-  var lastPush: UInt64 = 0
   var isTimerRunning = false
 
   /// The epoch of this cache's counter actors: the next whenever a counter's own entry is forgotten.
@@ -132,9 +139,6 @@ package struct NodeCache {
   var verifications: [UInt64: Verification] = [:]
   /// Monotonic; none begins before, because one was refused.
   var verifyAfter: UInt64?
-  /// Monotonic; when the owner was last heard of.
-  var heardAt: UInt64 = 0
-
   var barriers: [CallID: Barrier] = [:]
   var readWaiters: [ReadWaiter] = []
   var refusedRanges: [ClosedRange<UInt64>] = []
@@ -158,22 +162,26 @@ package struct NodeCache {
   }
 
   package mutating func step(_ input: Input, at now: Now, into effects: inout [Effect]) {
-    if input.isOfOwner { heardAt = now.monotonic }
+    if let owner = input.owner { streams[owner]?.heardAt = now.monotonic }
     switch input {
     case .fetch(let fetch, let number, let peer):
       take(fetch, Waiter(peer: peer, number: number, minimum: fetch.minimum), now, &effects)
     case .writes(let writes, let number, let peer): take(writes, number, peer, now, &effects)
     case .executorGone(let peer): forget(peer)
-    case .ownerConnected(let clock): ownerConnected(clock, now, &effects)
-    case .ownerLost: isConnected = false
-    case .response(let response, let number): take(response, number, now, &effects)
+    case .ownerConnected(let owner, let clock): ownerConnected(owner, clock, now, &effects)
+    case .ownerLost(let owner): ownerLost(owner)
+    case .ownersChanged(let keys): ownersChanged(keys, &effects)
+    case .response(let response, let number, let owners):
+      take(response, number, owners, now, &effects)
     case .refused(let failure, let number):
       var response = KeyResponse()
       response.failure = failure
-      take(response, number, now, &effects)
-    case .push(let push, let number): take(push: push, number, now, &effects)
-    case .heartbeat(let number):
-      if number > lastPush { resynchronise(upTo: number) }
+      take(response, number, .each([]), now, &effects)
+    case .push(let push, let number, let owner): take(push: push, number, owner, now, &effects)
+    case .heartbeat(let number, let owner):
+      if let stream = streams[owner], number > stream.lastPush {
+        resynchronise(owner, upTo: number)
+      }
     case .references(let used): makeRoom(used, downTo: limits.bytesMax / 8 * 7, &effects)
     case .mapFull(let used): makeRoom(used, downTo: bytes / 4 * 3, &effects)
     case .notInstalled(let key): notInstalled(key, &effects)
@@ -189,17 +197,19 @@ package struct NodeCache {
   }
 
   private mutating func take(
-    _ response: KeyResponse, _ number: UInt64, _ now: Now, _ effects: inout [Effect]
+    _ response: KeyResponse, _ number: UInt64, _ owners: Servers, _ now: Now,
+    _ effects: inout [Effect]
   ) {
+    for owner in owners.routes { streams[owner]?.heardAt = now.monotonic }
     if response.clock != 0 {
       _ = clock.observe(response.clock, origin: .native, now: now.wall)
     }
     if let key = fetchNumbers.removeValue(forKey: number) {
-      fetchAnswered(key, response, now, &effects)
+      fetchAnswered(key, response, owners[0], now, &effects)
     } else if let flush = flushes.removeValue(forKey: number) {
       flushAnswered(flush, response, now, &effects)
     } else if let verification = verifications.removeValue(forKey: number) {
-      verified(verification.keys, response, now, &effects)
+      verified(verification.keys, response, owners, now, &effects)
     }
     // Any other number is of a request that was given up or sent again: the newer answer counts.
   }
@@ -222,6 +232,8 @@ package struct NodeCache {
     effects.append(.startTimer(after: limits.tickInterval))
   }
 
+  var isConnected: Bool { !streams.isEmpty }
+
   mutating func nextRequest() -> UInt64 {
     lastRequest += 1
     return lastRequest
@@ -229,10 +241,11 @@ package struct NodeCache {
 }
 
 extension NodeCache.Input {
-  fileprivate var isOfOwner: Bool {
+  /// Who has said something; of an answer, its `Servers` say that.
+  fileprivate var owner: Route? {
     switch self {
-    case .ownerConnected, .response, .refused, .push, .heartbeat: true
-    default: false
+    case .push(_, _, let owner), .heartbeat(_, let owner): owner
+    default: nil
     }
   }
 

@@ -35,19 +35,19 @@ struct DevPlan: Sendable {
     anna = configuration.annaPort.map { port in
       AnnaConfiguration(
         cluster: cluster, incarnation: incarnation, address: "127.0.0.1", port: port,
-        storage: shard)
+        storage: .shard(endpoint: shard))
     }
     let node = NodeID("node0")
     cache = CacheConfiguration(
       node: node, cluster: cluster, incarnation: incarnation,
       folder: configuration.sharedMemoryFolder(incarnation),
-      endpoints: (own: local.cache, scheduler: back, storage: local.storage),
+      endpoints: (own: local.cache, scheduler: back, storage: .shard(endpoint: local.storage)),
       defaultLevel: storage.defaultLevel)
     var supervisor = SupervisorConfiguration(
       node: node, cluster: cluster, incarnation: incarnation,
       executors: configuration.executors,
       endpoint: try folder.endpoint("supervisor", incarnation),
-      peers: (scheduler: back, storage: local.storage, cache: local.cache),
+      peers: (scheduler: back, storage: .shard(endpoint: local.storage), cache: local.cache),
       executorProgram: configuration.executorProgram, bundleFolder: folder.bundleFolder,
       slotsPath: configuration.sharedMemoryFolder(incarnation) + "/slots")
     supervisor.environment = configuration.environment
@@ -58,7 +58,7 @@ struct DevPlan: Sendable {
   func scheduler(storage bound: [String]) -> SchedulerConfiguration {
     var scheduler = SchedulerConfiguration(
       cluster: cluster, incarnation: incarnation, front: endpoint, back: back,
-      storage: (endpoint: local.storage, forClients: [bound[0]]),
+      storage: (place: .shard(endpoint: local.storage), forClients: [bound[0]]),
       writeLevel: storage.defaultLevel)
     scheduler.software = PartProcess.software
     return scheduler

@@ -53,6 +53,14 @@ package enum Servers: Equatable, Sendable {
   /// Of each tuple; nil where none answered.
   case each([Route?])
 
+  /// All of them.
+  package var routes: Set<Route> {
+    switch self {
+    case .one(let route): [route]
+    case .each(let routes): Set(routes.compactMap(\.self))
+    }
+  }
+
   /// - Parameter tuple: its place in the answer.
   package subscript(tuple: Int) -> Route? {
     switch self {
@@ -80,6 +88,8 @@ package struct StoreRoutesLimits: Sendable {
   package var retryPauseMax = Duration.milliseconds(320)
   /// Further shards that are dialled for a newer ring, while no copy of a key can be reached.
   package var newsRoutesMax = 8
+  /// Shards that are dialled as soon as the membership names them; others when they are needed.
+  package var eagerRoutesMax = 64
 
   package init() {}
 }

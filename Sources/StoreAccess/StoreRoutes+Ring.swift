@@ -21,6 +21,14 @@ extension StoreRoutes {
     moveWatches(now, &effects)
   }
 
+  /// Who listens to the membership is also told what changes at each shard, or of its status.
+  mutating func follow(_ ring: RingView, _ now: UInt64, _ effects: inout [Effect]) {
+    adopt(ring, now, &effects)
+    for place in table.members.indices.prefix(limits.eagerRoutesMax) {
+      _ = link(of: place, now, &effects)
+    }
+  }
+
   /// Whether the ring speaks of a life that we are connected to.
   private var isMemberReached: Bool {
     let lives = Set(view.shards.map(\.incarnation))
@@ -78,6 +86,27 @@ extension StoreRoutes {
       }
     }
     return nil
+  }
+
+  /// Members of the ring without a connection that is up, ascending.
+  package var membersOutOfReach: [RingMember] {
+    table.members.indices.filter { place in
+      memberLinks[place].flatMap { links[$0]?.isUp } != true
+    }.map { table.members[$0] }
+  }
+
+  /// Whom the ring names there; nil where it names nobody, or there is one shard alone.
+  package func member(at route: Route) -> RingMember? {
+    guard table.members.count > 1 else { return nil }
+    return memberLinks.firstIndex { $0 == route.index }.map { table.members[$0] }
+  }
+
+  /// Whether whoever is connected there is to hold a key, by the newest ring.
+  package func isHolder(_ route: Route, of key: Key) -> Bool {
+    if table.members.count <= 1 { return true }
+    return table.owners(of: StableHash.of(key.bytes)).contains {
+      memberLinks[Int($0)] == route.index
+    }
   }
 
   /// The connection to a key's owner, be it up or not; nil while there is none.

@@ -11,6 +11,8 @@ package struct StoreRoutes: Sendable {
   package enum Input: Sendable {
     /// Where to begin; what is not there any more is left.
     case bootstrap([String])
+    /// From the membership itself. Its shards are dialled at once, up to a limit.
+    case ring(RingView)
     case request(StoreRequest)
     case cancel(number: UInt64)
     /// Tells of every state of a key from now on, wherever its owner is.
@@ -184,6 +186,7 @@ package struct StoreRoutes: Sendable {
   package mutating func step(_ input: Input, at now: UInt64, into effects: inout [Effect]) {
     switch input {
     case .bootstrap(let endpoints): begin(at: endpoints, now, &effects)
+    case .ring(let view): follow(view, now, &effects)
     case .request(let request): accept(request, now, &effects)
     case .cancel(let number): cancel(number, now, &effects)
     case .watch(let number, let key): watch(key, as: number, now, &effects)

@@ -3,6 +3,7 @@ import ClusterModel
 import DevCluster
 import NodeRuntime
 import Platform
+import WireProtocol
 
 struct NodeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -25,8 +26,7 @@ struct NodeCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp("Where the scheduler listens for nodes.", valueName: "endpoint"))
   var scheduler: Endpoint
-  @Option(help: ArgumentHelp("Where the store listens.", valueName: "endpoint"))
-  var storage: Endpoint
+  @OptionGroup var store: StoreOptions
   @Option(help: "For this node's sockets and bundle files; one node, one folder.")
   var runFolder: String
   @Option(help: "Where the shared cache is made; a tmpfs, as a rule.")
@@ -38,18 +38,21 @@ struct NodeCommand: ParsableCommand {
 
   func run() throws {
     try serving(needing: 96 + 8 * executors) { signals in
-      let configurations = try self.configurations()
-      let process = try PartProcess.node(configurations.cache, configurations.supervisor) {
+      let life = part.drawIncarnation()
+      let configurations = try self.configurations(life)
+      let member = store.membership.member(.supervisor, named: name.text, part.cluster, life)
+      let process = try PartProcess.node(
+        configurations.cache, configurations.supervisor, member: member
+      ) {
         say(PartLine.ready.rawValue)
       }
       try process.serve(untilToldBy: signals)
     }
   }
 
-  private func configurations() throws -> (
+  private func configurations(_ life: Incarnation) throws -> (
     cache: CacheConfiguration, supervisor: SupervisorConfiguration
   ) {
-    let life = part.drawIncarnation()
     let folder = try absoluteFolder(runFolder, for: "run")
     let shared = try absoluteFolder(shmFolder, for: "shared memory")
     let own = try socket("cache-\(life)", in: folder)
@@ -57,12 +60,12 @@ struct NodeCommand: ParsableCommand {
     let node = NodeID(name.text)
     let cache = CacheConfiguration(
       node: node, cluster: part.cluster, incarnation: life, folder: memory,
-      endpoints: (own: own, scheduler: scheduler.text, storage: storage.text),
+      endpoints: (own: own, scheduler: scheduler.text, storage: store.place),
       defaultLevel: .accepted)
     var supervisor = SupervisorConfiguration(
       node: node, cluster: part.cluster, incarnation: life, executors: executors,
       endpoint: try socket("supervisor-\(life)", in: folder),
-      peers: (scheduler: scheduler.text, storage: storage.text, cache: own),
+      peers: (scheduler: scheduler.text, storage: store.place, cache: own),
       executorProgram: Program.executor, bundleFolder: folder + "/bundles",
       slotsPath: memory + "/slots")
     supervisor.environment = ExecutorEnvironment.lines()

@@ -47,6 +47,25 @@ struct Endpoint: ExpressibleByArgument {
   }
 }
 
+/// How a part finds the store: one of both.
+struct StoreOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("Where the store listens, which is one shard alone.", valueName: "endpoint"))
+  var storage: Endpoint?
+  @OptionGroup var membership: MemberOptions
+
+  func validate() throws {
+    guard (storage != nil) != (membership.router != nil) else {
+      throw ValidationError("one of --storage ENDPOINT and --router ENDPOINT")
+    }
+  }
+
+  var place: StorePlace {
+    guard let storage else { return .router(endpoint: membership.router?.text ?? "") }
+    return .shard(endpoint: storage.text)
+  }
+}
+
 /// How a part is told of the membership.
 struct MemberOptions: ParsableArguments {
   @Option(
@@ -65,8 +84,14 @@ struct MemberOptions: ParsableArguments {
 }
 
 /// A member's name: unique among those of its role.
-struct PartName: ExpressibleByArgument {
+struct PartName: ExpressibleByArgument, CustomStringConvertible {
   let text: String
+
+  static let ofTheOnlyScheduler = PartName(trusted: "scheduler0")
+
+  private init(trusted text: String) { self.text = text }
+
+  var description: String { text }
 
   init?(argument: String) {
     let isName = argument.utf8.allSatisfy { byte in

@@ -116,7 +116,7 @@ struct StorageCommand: ParsableCommand {
       anna.port.map { port in
         AnnaConfiguration(
           cluster: configuration.cluster, incarnation: configuration.incarnation,
-          address: annaAddress, port: port, storage: storage)
+          address: annaAddress, port: port, storage: .shard(endpoint: storage))
       }
     }
   }

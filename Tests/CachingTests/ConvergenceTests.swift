@@ -1,6 +1,7 @@
 import Caching
 import ClusterModel
 import Lattices
+import StoreAccess
 import Testing
 import WireProtocol
 
@@ -41,9 +42,11 @@ private struct LossyOwner {
     var inputs: [NodeCache.Input] = []
     if !push.tuples.isEmpty {
       pushed += 1
-      inputs.append(.push(push, number: pushed))
+      inputs.append(.push(push, number: pushed, from: Route(0)))
     }
-    if !isLost(&random) { inputs.append(.response(response, number: sent.number)) }
+    if !isLost(&random) {
+      inputs.append(.response(response, number: sent.number, by: .one(Route(0))))
+    }
     return inputs
   }
 
@@ -131,7 +134,7 @@ private struct Trial {
     case 8 where Int.random(in: 0..<4, using: &random) == 0:
       inbox = []
       owner.pushed = 0
-      absorb(node.step(.ownerConnected(clock: 0)))
+      absorb(node.step(.ownerConnected(Route(0), clock: 0)))
     default: absorb(node.advance(50))
     }
   }

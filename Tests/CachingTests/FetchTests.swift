@@ -81,7 +81,7 @@ import WireProtocol
   @Test func aFetchWaitsForTheConnection() {
     var node = TestNode(connected: false)
     #expect(node.fetch("a").requests.isEmpty)
-    #expect(node.step(.ownerConnected(clock: 0)).requests.count == 1)
+    #expect(node.step(.ownerConnected(owner, clock: 0)).requests.count == 1)
   }
 
   @Test func aRefusalThatMayPassIsTriedAgain() {

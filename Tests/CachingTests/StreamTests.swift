@@ -8,7 +8,7 @@ import WireProtocol
     var node = TestNode()
     node.load("a", value("1", stamp: 10))
     let effects = node.push("a", value("2", stamp: 20), number: 1)
-    #expect(effects.contains(.acknowledgeStream(number: 1)))
+    #expect(effects.contains(.acknowledgeStream(number: 1, of: owner)))
     node.push("a", value("0", stamp: 5), number: 2)
     #expect(node.shared[Key("a")]?.payload.text == "2")
   }
@@ -31,7 +31,9 @@ import WireProtocol
     var node = TestNode()
     node.load("a", value("1", stamp: 10))
     node.push("a", value("2", stamp: 20), number: 1)
-    #expect(node.push("a", value("3", stamp: 30), number: 1) == [.acknowledgeStream(number: 1)])
+    #expect(
+      node.push("a", value("3", stamp: 30), number: 1) == [.acknowledgeStream(number: 1, of: owner)]
+    )
   }
 
   @Test func aGapInTheStreamComparesEverythingWithTheOwner() {
@@ -56,15 +58,15 @@ import WireProtocol
   @Test func aHeartbeatTellsOfALostLastPush() {
     var node = TestNode()
     node.load("a", value("1", stamp: 10))
-    #expect(node.step(.heartbeat(number: 0)).requests.isEmpty)
-    #expect(node.step(.heartbeat(number: 1)).requests.count == 1)
+    #expect(node.step(.heartbeat(number: 0, from: owner)).requests.isEmpty)
+    #expect(node.step(.heartbeat(number: 1, from: owner)).requests.count == 1)
   }
 
   @Test func anOwnerThatLostWhatItHadIsBelieved() {
     var node = TestNode()
     node.load("a", value("only accepted", stamp: 10))
-    node.step(.ownerLost)
-    let verification = node.step(.ownerConnected(clock: 0)).requests[0]
+    node.step(.ownerLost(owner))
+    let verification = node.step(.ownerConnected(owner, clock: 0)).requests[0]
     #expect(verification.keys == [Key("a")])
     node.answer(verification, nil)
     #expect(node.shared[Key("a")]?.isTombstone == true)
@@ -73,9 +75,9 @@ import WireProtocol
   @Test func aNewConnectionFlushesAgainWhatWasUnderWay() {
     var node = TestNode()
     let flush = node.write([put("a", "1")]).requests[0]
-    node.step(.ownerLost)
+    node.step(.ownerLost(owner))
     #expect(node.write([put("b", "1")]).requests.isEmpty)
-    let again = node.step(.ownerConnected(clock: 0)).requests
+    let again = node.step(.ownerConnected(owner, clock: 0)).requests
     #expect(again.flatMap(\.keys).sorted() == [Key("a"), Key("b")])
     #expect(again.allSatisfy { $0.number != flush.number })
   }
@@ -86,7 +88,7 @@ import WireProtocol
       $0.verificationsMax = 2
     }
     for key in ["a", "b", "c", "d", "e"] { node.load(key, value("1")) }
-    let first = node.step(.ownerConnected(clock: 0)).requests
+    let first = node.step(.ownerConnected(owner, clock: 0)).requests
     #expect(first.map(\.keys.count) == [2, 2])
     #expect(node.cache.unverifiedKeys(at: node.now) == 5)
     let tuples = first[1].keys.map { key in
@@ -101,7 +103,7 @@ import WireProtocol
   @Test func aRefusedComparisonIsMadeAgainAfterAPause() {
     var node = TestNode()
     node.load("a", value("1"))
-    let first = node.step(.ownerConnected(clock: 0)).requests[0]
+    let first = node.step(.ownerConnected(owner, clock: 0)).requests[0]
     #expect(node.refuse(first, .overloaded).requests.isEmpty)
     #expect(node.advance(100).requests.map(\.keys) == [[Key("a")]])
   }
@@ -114,7 +116,7 @@ import WireProtocol
     node.advance(2)
     #expect(node.cache.unverifiedKeys(at: node.now) == 1)
     #expect(node.fetch("a").fetched.count == 1)
-    node.step(.heartbeat(number: 0))
+    node.step(.heartbeat(number: 0, from: owner))
     #expect(node.cache.unverifiedKeys(at: node.now) == 0)
   }
 }

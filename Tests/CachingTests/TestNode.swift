@@ -1,6 +1,7 @@
 import Caching
 import ClusterModel
 import Lattices
+import StoreAccess
 import WireProtocol
 
 /// A node's cache with a hand-set clock, and what its effects made of shared memory.
@@ -20,7 +21,7 @@ struct TestNode {
     change(&limits)
     cache = NodeCache(
       incarnation: Incarnation(incarnation), defaultLevel: .accepted, limits: limits)
-    if connected { step(.ownerConnected(clock: 0)) }
+    if connected { step(.ownerConnected(owner, clock: 0)) }
   }
 
   @discardableResult
@@ -90,7 +91,7 @@ struct TestNode {
     var response = KeyResponse()
     response.type = request.request.type
     response.tuples = tuples
-    return step(.response(response, number: request.number))
+    return step(.response(response, number: request.number, by: .one(owner)))
   }
 
   /// Acknowledges a flush of one key.
@@ -115,7 +116,7 @@ struct TestNode {
     tuple.record = record.encoded()
     tuple.version = record.version
     response.tuples = [tuple]
-    return step(.push(response, number: number))
+    return step(.push(response, number: number, from: owner))
   }
 
   /// Makes a key resident and subscribed.
@@ -136,7 +137,7 @@ struct SentRequest: Equatable {
 extension [NodeCache.Effect] {
   var requests: [SentRequest] {
     compactMap {
-      if case .request(let request, let number) = $0 {
+      if case .request(let request, let number, _) = $0 {
         SentRequest(request: request, number: number)
       } else {
         nil
@@ -150,10 +151,12 @@ extension [NodeCache.Effect] {
     compactMap { if case .release(let entry, _) = $0 { entry } else { nil } }
   }
   var unsubscribed: [Key] {
-    compactMap { if case .unsubscribe(let key) = $0 { key } else { nil } }
+    compactMap { if case .unsubscribe(let key, _) = $0 { key } else { nil } }
   }
 }
 
+/// Of all keys, where a test does not say otherwise.
+let owner = Route(0)
 let executor = PeerID("node/0#a")
 let other = PeerID("node/1#b")
 

@@ -34,7 +34,7 @@ import WireProtocol
     let owners = HybridLogicalClock.stamp(milliseconds: node.now.wall + 300)
     #expect(node.write([put("a", "x")]).isEmpty == false)
     #expect(node.shared[Key("a")] == nil)
-    node.step(.ownerConnected(clock: owners))
+    node.step(.ownerConnected(owner, clock: owners))
     let stamp = try #require(node.shared[Key("a")]?.stamp)
     #expect(stamp > owners)
   }

@@ -49,7 +49,10 @@ private final class NodeUnderTest {
       on: ["ipc://\(ipc)/scheduler"], cluster: ClusterID(7), in: context)
     var configuration = CacheConfiguration(
       node: NodeID("node0"), cluster: ClusterID(7), incarnation: Incarnation(12), folder: folder,
-      endpoints: ("ipc://\(ipc)/cache", "ipc://\(ipc)/scheduler", "ipc://\(ipc)/storage"),
+      endpoints: (
+        "ipc://\(ipc)/cache", "ipc://\(ipc)/scheduler",
+        .shard(endpoint: "ipc://\(ipc)/storage")
+      ),
       defaultLevel: .accepted)
     configuration.shared = SharedCacheConfig(mapBytes: 8 << 20, readersMax: 16)
     change(&configuration)

@@ -52,7 +52,7 @@ private final class RunningScheduler {
     let told = events
     let configuration = SchedulerConfiguration(
       cluster: ClusterID(7), incarnation: Incarnation(22), front: "tcp://127.0.0.1:*", back: back,
-      storage: (storage, [storage]), writeLevel: .accepted)
+      storage: (.shard(endpoint: storage), [storage]), writeLevel: .accepted)
     schedulerLoop = try RunningLoop.start(named: "scheduler") {
       try SchedulerLoop(
         configuration, mailbox: schedulerMailbox, in: context, logger: log, events: told)

@@ -47,14 +47,18 @@ struct LaunchPlan {
     case .storage(let number): return ["storage"] + common + storageOptions(number)
     case .scheduler:
       return ["scheduler"] + common
-        + ["--listen", endpoint, "--listen-nodes", back, "--storage", shard]
+        + ["--listen", endpoint, "--listen-nodes", back] + store
     case .node:
       return ["node"] + common + [
         "--name", "\(part)", "--executors", "\(configuration.executors)", "--scheduler", back,
-        "--storage", shard, "--run-folder", runFolder(of: part),
-        "--shm-folder", sharedMemoryFolder,
-      ]
+        "--run-folder", runFolder(of: part), "--shm-folder", sharedMemoryFolder,
+      ] + store
     }
+  }
+
+  /// How the others find it.
+  private var store: [String] {
+    tier == nil ? ["--storage", shard] : ["--router", router]
   }
 
   private var routerOptions: [String] {

@@ -25,6 +25,24 @@ package final class PartProcess: Sendable {
     self.leave = leave
   }
 
+  /// With a membership of its own, whose loop ends last; all are ended where it cannot start.
+  private convenience init(
+    _ ended: EndSignal, stops: [@Sendable () -> Void], member: MemberConfiguration?,
+    listeningAt endpoints: [String]
+  ) throws {
+    var stops = stops
+    if let member {
+      do {
+        let part = try Part.member(member, listeningAt: endpoints, ended: ended)
+        stops.append { part.stop(with: .stop) }
+      } catch {
+        for stop in stops { stop() }
+        throw error
+      }
+    }
+    self.init(ended, stops: stops)
+  }
+
   /// - Parameters:
   ///   - dataFolder: where the ring is kept; nil: in memory only.
   ///   - onReady: called with the endpoints bound.
@@ -99,10 +117,13 @@ package final class PartProcess: Sendable {
     }
   }
 
-  /// - Parameter events: `onReady` comes once the registry is loaded, which needs storage.
+  /// - Parameters:
+  ///   - member: nil where there is no router.
+  ///   - events: `onReady` comes once the registry is loaded, which needs storage.
   /// - Throws: `Failure`: `portInUse`.
   package static func scheduler(
-    _ configuration: SchedulerConfiguration, events: SchedulerLoop.Events
+    _ configuration: SchedulerConfiguration, member: MemberConfiguration?,
+    events: SchedulerLoop.Events
   ) throws -> PartProcess {
     let endpoints = [configuration.frontEndpoint, configuration.backEndpoint]
     try refuseTaken(endpoints)
@@ -117,7 +138,9 @@ package final class PartProcess: Sendable {
       let part = try Part.scheduler(
         configuration, in: Context(), logger: Logger(part: "scheduler"), ended: ended,
         events: events)
-      return PartProcess(ended, stops: [{ part.stop(with: .stop) }])
+      return try PartProcess(
+        ended, stops: [{ part.stop(with: .stop) }], member: member,
+        listeningAt: [configuration.frontEndpoint])
     } catch {
       throw Failure(starting: error, at: endpoints)
     }
@@ -125,10 +148,13 @@ package final class PartProcess: Sendable {
 
   /// Both loops of one node's agent; its executors are children of this process.
   ///
-  /// - Parameter onReady: called once when an executor can take calls.
+  /// - Parameters:
+  ///   - member: nil where there is no router.
+  ///   - onReady: called once when an executor can take calls.
   /// - Throws: `Failure`: `storageFailed` where shared memory has no room.
   package static func node(
     _ cache: CacheConfiguration, _ supervisor: SupervisorConfiguration,
+    member: MemberConfiguration?,
     onReady: @escaping @Sendable () -> Void
   ) throws -> PartProcess {
     let ended = try EndSignal()
@@ -140,8 +166,9 @@ package final class PartProcess: Sendable {
           supervisor, beside: caching.mailbox, in: context, ended: ended,
           onFirstExecutor: onReady)
         // Executors first: then what they wrote goes to the store.
-        return PartProcess(
-          ended, stops: [{ supervising.stop(with: .stop) }, { caching.stop(with: .stop) }])
+        return try PartProcess(
+          ended, stops: [{ supervising.stop(with: .stop) }, { caching.stop(with: .stop) }],
+          member: member, listeningAt: [supervisor.endpoint])
       } catch {
         caching.stop(with: .stop)
         throw error

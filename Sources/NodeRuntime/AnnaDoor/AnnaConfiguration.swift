@@ -8,8 +8,7 @@ package struct AnnaConfiguration: Sendable {
   package let address: String
   /// The first of the four key server ports.
   package let port: UInt16
-  /// Where the store listens.
-  package var storage: String
+  package var storage: StorePlace
   /// Answers that one client has not taken, beside the kernel's buffers; a client with more is given
   /// up. One answer may be larger.
   package var unreadBytesMax = 64 << 20
@@ -24,7 +23,7 @@ package struct AnnaConfiguration: Sendable {
   package static let addressPorts: UInt16 = 4
 
   package init(
-    cluster: ClusterID, incarnation: Incarnation, address: String, port: UInt16, storage: String
+    cluster: ClusterID, incarnation: Incarnation, address: String, port: UInt16, storage: StorePlace
   ) {
     precondition(
       port > Self.keyPortDistance && port <= .max - Self.addressPorts, "all ports are ports")

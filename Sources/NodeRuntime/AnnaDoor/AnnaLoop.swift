@@ -3,6 +3,7 @@ import ClusterModel
 import Connections
 package import Logging
 package import Platform
+import StoreAccess
 import WireProtocol
 import ZeroMQ
 
@@ -12,7 +13,7 @@ package enum AnnaMessage: Sendable {
 }
 
 /// Runs an `AnnaDoor`: PULL sockets at the ports of Anna's key servers and at one endpoint for keys, a
-/// PUSH socket to each client that waits for answers, and one connection to the store.
+/// PUSH socket to each client that waits for answers, and the connections to the store.
 package struct AnnaLoop: NodeLoop, ~Copyable {
   private let configuration: AnnaConfiguration
   private let mailbox: Mailbox<AnnaMessage>
@@ -21,7 +22,9 @@ package struct AnnaLoop: NodeLoop, ~Copyable {
   private var door: AnnaDoor
   private let addressSocket: Socket
   private let keySocket: Socket
-  private var store: Dialer
+  private var store: StoreLinks
+  /// The core knows that there is a store to ask.
+  private var hasMetStore = false
   private var lines: [AnswerAddress: AnswerLine] = [:]
   private let unread = ByteAccount()
   private var poller = Poller()
@@ -64,10 +67,10 @@ package struct AnnaLoop: NodeLoop, ~Copyable {
     // Above what may be pending, so that it is never full.
     let outbox = BoundedOutbox(
       framesMax: 2 * limits.pendingRequestsMax, bytesMax: 2 * Limits.frameBytesMax)
-    let dialer = try Dialer(to: configuration.storage, as: hello, in: context, outbox: outbox)
     addressSocket = addresses
     keySocket = keys
-    store = dialer
+    store = StoreLinks(
+      to: configuration.storage, as: hello, named: nil, in: context, outbox: outbox)
     door = AnnaDoor(endpoints: [configuration.keyEndpoint], limits: limits)
     self.configuration = configuration
     self.mailbox = mailbox
@@ -100,7 +103,7 @@ package struct AnnaLoop: NodeLoop, ~Copyable {
     _ = poller.watch(descriptor: mailbox.descriptor)
     _ = try poller.watch(addressSocket)
     _ = try poller.watch(keySocket)
-    _ = try store.watch(in: &poller)
+    try store.watch(in: &poller, now: MonotonicClock.now)
     while !isStopping {
       let deadlines = [door.nextDeadline, store.deadline].compactMap(\.self)
       _ = try poller.wait(until: deadlines.min())
@@ -123,26 +126,20 @@ package struct AnnaLoop: NodeLoop, ~Copyable {
   }
 
   private mutating func takeStoreEvents(at now: UInt64) throws {
-    while let event = try store.next() {
+    while let event = try store.next(now: now, &poller) {
       switch event {
-      case .connected: step(.storeReady, at: now)
-      case .lost: step(.storeLost, at: now)
+      case .connected:
+        // Further shards change nothing: what waits for one of them is sent to it by itself.
+        if store.routes.isOneShard || !hasMetStore { step(.storeReady, at: now) }
+        hasMetStore = true
+      case .lost: if store.routes.isOneShard { step(.storeLost, at: now) }
       case .refused(let failure): logger.warning("the store refuses the Anna door: \(failure)")
-      case .frame(let frame): take(frame, at: now)
+      case .answer(let response, let number, _):
+        step(.storeAnswered(response, number: number), at: now)
+      case .failed(let failure, let number):
+        step(.storeRefused(failure, number: number), at: now)
+      case .ringChanged, .frame: continue
       }
-    }
-  }
-
-  private mutating func take(_ frame: Frame, at now: UInt64) {
-    let number = frame.header.number
-    switch frame.header.kind {
-    case .keyResponse:
-      guard let response = try? KeyResponse.decode(frame.body) else { return }
-      step(.storeAnswered(response, number: number), at: now)
-    case .refusal:
-      guard let refusal = try? FailureMessage.decode(frame.body) else { return }
-      step(.storeRefused(refusal.failure, number: number), at: now)
-    default: return
     }
   }
 
@@ -175,8 +172,9 @@ package struct AnnaLoop: NodeLoop, ~Copyable {
     for effect in effects {
       switch effect {
       case .ask(let request, let number):
-        // Where it cannot be sent, the connection is lost, and it is asked again.
-        _ = try store.send(request.framed(.keyRequest, number: number))
+        // States merge: to ask twice does no harm.
+        let asked = StoreRequest(number: number, body: .any(request), repetition: .harmless)
+        try store.send(asked, now: MonotonicClock.now, &poller)
       case .dial(let address):
         do throws(ZeroMQError) {
           lines[address] = try AnswerLine(

@@ -12,7 +12,7 @@ package struct CacheConfiguration: Sendable {
   /// Where executors dial this loop.
   package var endpoint: String
   package var schedulerEndpoint: String
-  package var storageEndpoint: String
+  package var storage: StorePlace
   /// Of calls that name none, until the owner says so, which is before any write is taken.
   package var defaultLevel: WriteLevel
   package var shared = SharedCacheConfig()
@@ -23,7 +23,7 @@ package struct CacheConfiguration: Sendable {
 
   package init(
     node: NodeID, cluster: ClusterID, incarnation: Incarnation, folder: String,
-    endpoints: (own: String, scheduler: String, storage: String), defaultLevel: WriteLevel
+    endpoints: (own: String, scheduler: String, storage: StorePlace), defaultLevel: WriteLevel
   ) {
     self.node = node
     self.cluster = cluster
@@ -31,7 +31,7 @@ package struct CacheConfiguration: Sendable {
     self.folder = folder
     endpoint = endpoints.own
     schedulerEndpoint = endpoints.scheduler
-    storageEndpoint = endpoints.storage
+    storage = endpoints.storage
     self.defaultLevel = defaultLevel
   }
 

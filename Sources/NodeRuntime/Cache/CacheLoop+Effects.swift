@@ -4,6 +4,7 @@ import Connections
 import ControlProtocol
 import Platform
 import SharedCache
+import StoreAccess
 import SwiftProtobuf
 import WireProtocol
 
@@ -18,11 +19,11 @@ extension CacheLoop {
     let performed = effects
     effects = []
     var released: [Incarnation: [Released.Entry]] = [:]
-    var acknowledged: UInt64?
+    var acknowledged: [Route: UInt64] = [:]
     for effect in performed {
       switch effect {
       case .release(let entry, let scheduler): released[scheduler, default: []].append(entry)
-      case .acknowledgeStream(let number): acknowledged = number
+      case .acknowledgeStream(let number, let owner): acknowledged[owner] = number
       default: try perform(effect)
       }
     }
@@ -31,8 +32,9 @@ extension CacheLoop {
       // Not taken: it is kept, and sent again at the next connection.
       if let frame { _ = try self.scheduler.send(frame) }
     }
-    if let acknowledged {
-      _ = try storage.send(Empty().framed(.streamAcknowledged, number: acknowledged))
+    for (owner, number) in acknowledged {
+      _ = try storage.send(
+        Empty().framed(.streamAcknowledged, number: number), to: .shard(owner))
     }
   }
 
@@ -50,14 +52,16 @@ extension CacheLoop {
       _ = try listener.send(Empty().framed(.cacheApplied, number: number), to: peer)
     case .refuseWrites(let failure, let number, let peer):
       try listener.refuse(peer, number: number, failure)
-    case .request(let request, let number):
-      // Not taken: the core sends it again.
-      _ = try storage.send(request.framed(.keyRequest, number: number))
-    case .unsubscribe(let key):
+    case .request(let request, let number, let deadline):
+      // The core asks again itself, in an order that it knows.
+      let asked = StoreRequest(
+        number: number, body: .any(request), deadline: deadline, repetition: .left)
+      try storage.send(asked, now: MonotonicClock.now, &poller)
+    case .unsubscribe(let key, let owner):
       var request = WatchRequest()
       request.key = key
       // Not taken: the next push of the key is answered by another one.
-      _ = try storage.send(request.framed(.unwatch))
+      _ = try storage.send(request.framed(.unwatch), to: .shard(owner))
     case .publish(let sequence): writer.publish(acknowledgedSequence: sequence)
     case .startTimer(let pause):
       let at = MonotonicClock.now + pause.wholeNanoseconds

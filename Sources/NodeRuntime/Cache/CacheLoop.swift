@@ -3,6 +3,7 @@ package import ClusterModel
 import Connections
 package import Platform
 import SharedCache
+import StoreAccess
 import WireProtocol
 package import ZeroMQ
 
@@ -26,7 +27,7 @@ package struct CacheLoop: NodeLoop, ~Copyable {
   var poller = Poller()
   var listener: Listener
   var scheduler: Dialer
-  var storage: Dialer
+  var storage: StoreLinks
   var releases = ReleaseStream()
   var wakeUpAt: UInt64?
   /// Monotonic; when a cache that found no room in shared memory is tried anew.
@@ -49,7 +50,6 @@ package struct CacheLoop: NodeLoop, ~Copyable {
       on: [configuration.endpoint], cluster: configuration.cluster, in: context)
     let scheduler = try Dialer(
       to: configuration.schedulerEndpoint, as: hello, named: name, in: context)
-    let storage = try Dialer(to: configuration.storageEndpoint, as: hello, named: name, in: context)
     let writer = try CacheWriter(
       folder: configuration.folder, incarnation: configuration.incarnation,
       config: configuration.shared)
@@ -60,7 +60,7 @@ package struct CacheLoop: NodeLoop, ~Copyable {
     self.mailbox = mailbox
     self.listener = listener
     self.scheduler = scheduler
-    self.storage = storage
+    storage = StoreLinks(to: configuration.storage, as: hello, named: name, in: context)
     self.writer = writer
   }
 
@@ -68,7 +68,7 @@ package struct CacheLoop: NodeLoop, ~Copyable {
     _ = poller.watch(descriptor: mailbox.descriptor)
     _ = try listener.watch(in: &poller)
     _ = try scheduler.watch(in: &poller)
-    _ = try storage.watch(in: &poller)
+    try storage.watch(in: &poller, now: MonotonicClock.now)
     defer { writer.remove() }
     while !isDrained(now: MonotonicClock.now) {
       let deadlines = [
@@ -171,32 +171,39 @@ package struct CacheLoop: NodeLoop, ~Copyable {
 
   private mutating func takeFromStorage() throws {
     for _ in 0..<Self.framesPerTurnMax {
-      switch try storage.next() {
-      case .connected(let welcome):
+      switch try storage.next(now: MonotonicClock.now, &poller) {
+      case .connected(let owner, let welcome):
         core.defaultLevel = welcome.writeLevel
-        step(.ownerConnected(clock: welcome.clock))
-      case .lost: step(.ownerLost)
-      case .refused: continue
-      case .frame(let frame): take(fromStorage: frame)
+        step(.ownerConnected(owner, clock: welcome.clock))
+      case .lost(let owner): step(.ownerLost(owner))
+      case .answer(let response, let number, let owners):
+        step(.response(response, number: number, by: owners))
+      case .failed(let failure, let number): step(.refused(failure, number: number))
+      case .frame(let frame, .shard(let owner)): take(frame, from: owner)
+      case .ringChanged: step(.ownersChanged(misplaced))
+      case .refused, .frame(_, .router): continue
       case nil: return
       }
     }
   }
 
-  /// What cannot be decoded is dropped: requests are sent again, and a lost push is a gap.
-  private mutating func take(fromStorage frame: Frame) {
+  /// Subscribed keys whose owner is not to hold them any more.
+  private var misplaced: [Key] {
+    var keys: [Key] = []
+    core.forEachSubscription { key, owner in
+      if !storage.routes.isHolder(owner, of: key) { keys.append(key) }
+    }
+    return keys
+  }
+
+  /// What cannot be decoded is dropped: a lost push is a gap.
+  private mutating func take(_ frame: Frame, from owner: Route) {
     let number = frame.header.number
     switch frame.header.kind {
-    case .keyResponse:
-      guard let response = try? KeyResponse.decode(frame.body) else { return }
-      step(.response(response, number: number))
-    case .refusal:
-      guard let failure = try? FailureMessage.decode(frame.body).failure else { return }
-      step(.refused(failure, number: number))
     case .push:
       guard let push = try? KeyResponse.decode(frame.body) else { return }
-      step(.push(push, number: number))
-    case .heartbeat: step(.heartbeat(number: number))
+      step(.push(push, number: number, from: owner))
+    case .heartbeat: step(.heartbeat(number: number, from: owner))
     default: return
     }
   }

@@ -9,9 +9,9 @@ package struct SchedulerConfiguration: Sendable {
   package var frontEndpoint: String
   /// Where the executors, caches and supervisors of this machine dial.
   package var backEndpoint: String
-  /// The shard this scheduler keeps the registry, intents and futures in.
-  package var storageEndpoint: String
-  /// The shards, as clients dial them, until the shard itself says so; may be empty.
+  /// Where this scheduler keeps the registry, intents and futures.
+  package var storage: StorePlace
+  /// The shards, as clients dial them, until the store itself says so; may be empty.
   package var clientStorageEndpoints: [String]
   /// Of writes that name none, until the shard says so; told to those who connect.
   package var writeLevel: WriteLevel
@@ -33,13 +33,13 @@ package struct SchedulerConfiguration: Sendable {
 
   package init(
     cluster: ClusterID, incarnation: Incarnation, front: String, back: String,
-    storage: (endpoint: String, forClients: [String]), writeLevel: WriteLevel
+    storage: (place: StorePlace, forClients: [String]), writeLevel: WriteLevel
   ) {
     self.cluster = cluster
     self.incarnation = incarnation
     frontEndpoint = front
     backEndpoint = back
-    storageEndpoint = storage.endpoint
+    self.storage = storage.place
     clientStorageEndpoints = storage.forClients
     self.writeLevel = writeLevel
     seed = incarnation.number

@@ -5,13 +5,14 @@ import Foundation
 import Logging
 import Platform
 import Scheduling
+import StoreAccess
 import SwiftProtobuf
 import WireProtocol
 
 extension SchedulerLoop {
   /// Who answers a part of a question that the scheduler cannot answer alone.
   enum Source: Hashable {
-    case storage
+    case store(StoreLinks.Source)
     case member(PeerID)
   }
 
@@ -47,16 +48,20 @@ extension SchedulerLoop {
     /// Of a status only: a part that cannot be asked, or says nothing.
     mutating func noteAbsent(_ source: Source, _ name: String) {
       guard case .status = answer.response else { return }
+      let hint = "see whether its process runs, and what it logged"
       let trouble: Cloudburst_Control_Trouble
       switch source {
-      case .storage:
+      case .store(.router):
         trouble = .init(
-          .error, at: "storage", "the store does not answer: calls that read or write state wait",
-          hint: "see whether its process runs, and what it logged")
+          .error, at: "router",
+          "the router does not answer: storage nodes can neither come nor be replaced", hint: hint)
+      case .store(.shard):
+        let effect =
+          name == "storage" ? "calls that read or write state wait" : "others serve its keys"
+        trouble = .init(.error, at: name, "the store does not answer: \(effect)", hint: hint)
       case .member:
         trouble = .init(
-          .error, at: name, "the node does not answer; its executors take no calls",
-          hint: "see whether its process runs, and what it logged")
+          .error, at: name, "the node does not answer; its executors take no calls", hint: hint)
       }
       var part = Cloudburst_Control_Status()
       if !answer.status.troubles.contains(trouble) { part.troubles = [trouble] }
@@ -139,8 +144,7 @@ extension SchedulerLoop {
       deadline: MonotonicClock.now + limit)
     gathering.isFollowing = waiting > .zero
     if asksStorage {
-      let isSent = try storage.send(frame) == .sent
-      if isSent { gathering.missing.insert(.storage) } else { gathering.noteAbsent(.storage, "") }
+      try ask(store: frame, for: &gathering)
     }
     for (node, agent) in agents.flatMap(\.self) {
       if try back.send(frame, to: agent.peer) {
@@ -151,6 +155,25 @@ extension SchedulerLoop {
     }
     gatherings[lastGathering] = gathering
     try finishIfComplete(lastGathering)
+  }
+
+  private func ask(store frame: [UInt8], for gathering: inout Gathering) throws {
+    for source in storage.sources where try storage.send(frame, to: source) {
+      gathering.missing.insert(.store(source))
+    }
+    for name in absentOfStore { gathering.noteAbsent(.store(name.source), name.text) }
+  }
+
+  /// Who of the store cannot be asked.
+  private var absentOfStore: [(source: StoreLinks.Source, text: String)] {
+    let sources = storage.sources
+    guard case .router = storage.place else {
+      return sources.isEmpty ? [(.shard(Route(0)), "storage")] : []
+    }
+    let shards = storage.routes.membersOutOfReach.map { member in
+      (source: StoreLinks.Source.shard(Route(0)), text: "\(member)")
+    }
+    return shards + (sources.contains(.router) ? [] : [(.router, "router")])
   }
 
   mutating func gather(_ frame: Frame, from source: Source) throws {
@@ -186,8 +209,12 @@ extension SchedulerLoop {
     for number in gatherings.filter({ $0.value.deadline <= now }).keys.sorted() {
       gatherings[number]?.isFollowing = false
       for source in gatherings[number]?.missing ?? [] {
-        var name = ""
-        if case .member(let peer) = source { name = back.hello(of: peer)?.name ?? "\(peer)" }
+        let name =
+          switch source {
+          case .member(let peer): back.hello(of: peer)?.name ?? "\(peer)"
+          case .store(.shard(let route)): storage.routes.member(at: route)?.description ?? "storage"
+          case .store(.router): "router"
+          }
         gatherings[number]?.noteAbsent(source, name)
       }
       gatherings[number]?.missing = []

@@ -4,6 +4,7 @@ import ControlProtocol
 package import Logging
 package import Platform
 import Scheduling
+import StoreAccess
 import WireProtocol
 package import ZeroMQ
 
@@ -34,8 +35,8 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
   var core: Scheduler
   var front: Listener
   var back: Listener
-  var storage: Dialer
-  private var poller = Poller()
+  var storage: StoreLinks
+  var poller = Poller()
   /// Clients by the incarnation of their hello: a client that reconnects is the same client.
   var clients: [Incarnation: PeerID] = [:]
   var executors: [ExecutorID: PeerID] = [:]
@@ -55,6 +56,8 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
   /// Who asked for the cluster's end: told when the calls have ended.
   var shutdownAskers: [(peer: PeerID, number: UInt64)] = []
   let startedAt: UInt64
+  /// The core knows that there is a store to ask.
+  var hasMetStore = false
   /// Clients that say hello while the registry is loaded are welcomed at its end, so that their calls
   /// are not refused; at the latest at this time, so that they can ask what is missing.
   var welcomesHeldUntil: UInt64?
@@ -92,12 +95,11 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     let back = try Listener(
       on: [configuration.backEndpoint], cluster: configuration.cluster, in: context,
       limits: backLimits)
-    let storage = try Dialer(
-      to: configuration.storageEndpoint, as: Self.hello(configuration),
-      named: PeerID("scheduler#\(configuration.incarnation)"), in: context)
     self.front = front
     self.back = back
-    self.storage = storage
+    storage = StoreLinks(
+      to: configuration.storage, as: Self.hello(configuration),
+      named: PeerID("scheduler#\(configuration.incarnation)"), in: context)
     roster = AgentRoster(configuration.roster)
     self.configuration = configuration
     clientStorageEndpoints = configuration.clientStorageEndpoints
@@ -127,7 +129,7 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     let mailboxSlot = poller.watch(descriptor: mailbox.descriptor)
     _ = try front.watch(in: &poller)
     _ = try back.watch(in: &poller)
-    _ = try storage.watch(in: &poller)
+    try storage.watch(in: &poller, now: startedAt)
     while !(isToldToStop && isDrained) {
       _ = try poller.wait(until: nextDeadline)
       if poller.isReadable(mailboxSlot) { try takeFromMailbox() }
@@ -215,8 +217,9 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     case .kill(let executor, let invocation, let reason):
       try kill(executor, for: invocation, reason)
     case .store(let request, let number):
-      // Where it cannot be sent now the core sends it again: when the shard is back, or later.
-      _ = try storage.send(request.framed(.keyRequest, number: number))
+      // All of them may be repeated: a question, or a state that merges.
+      let asked = StoreRequest(number: number, body: .any(request), repetition: .harmless)
+      try storage.send(asked, now: MonotonicClock.now, &poller)
     case .probe(let digest, let number): try probe(digest, number)
     case .answerRegistry(let answer, let number, let client):
       guard let peer = clients[client] else { return nil }
@@ -253,44 +256,5 @@ package struct SchedulerLoop: NodeLoop, ~Copyable {
     }
     shutdownAskers = []
     events.onShutdown()
-  }
-
-  private mutating func takeFromStorage() throws {
-    for _ in 0..<Self.framesPerTurnMax {
-      switch try storage.next() {
-      case .connected(let welcome):
-        try learn(from: welcome)
-        try step(.storeReady)
-      case .frame(let frame): try take(fromStorage: frame)
-      case .refused(let failure): logger.warning("the store refuses this scheduler: \(failure)")
-      case .lost: continue
-      case nil: return
-      }
-    }
-  }
-
-  /// A shard's next life may listen elsewhere: clients that are connected are told at once.
-  private mutating func learn(from shard: Welcome) throws {
-    writeLevel = shard.writeLevel
-    guard !shard.storage.isEmpty, shard.storage != clientStorageEndpoints else { return }
-    clientStorageEndpoints = shard.storage
-    if welcomesHeldUntil == nil { try welcomeAllClients() }
-  }
-
-  private mutating func take(fromStorage frame: Frame) throws {
-    switch frame.header.kind {
-    case .keyResponse:
-      guard let response = try? KeyResponse.decode(frame.body) else {
-        return logger.warning("the store sent an answer that cannot be read")
-      }
-      try step(.stored(response, number: frame.header.number))
-    case .refusal:
-      var response = KeyResponse()
-      let failure = (try? FailureMessage.decode(frame.body))?.failure
-      response.failure = failure ?? Failure(.storageFailed, "the store refused the request")
-      try step(.stored(response, number: frame.header.number))
-    case .controlResponse: try gather(frame, from: .storage)
-    default: return
-    }
   }
 }

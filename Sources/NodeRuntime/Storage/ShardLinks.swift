@@ -7,17 +7,9 @@ import ZeroMQ
 /// The connections a shard has dialled to the other shards of its ring: one each, kept while they
 /// live in the same life at the same place.
 struct ShardLinks: ~Copyable {
-  /// A class, because a dialer cannot be moved within a dictionary.
-  private final class Link {
+  private struct Link {
     let address: ShardAddress
-    var dialer: Dialer
-    let slots: (frames: Poller.Slot, connections: Poller.Slot)
-
-    init(_ address: ShardAddress, _ dialer: consuming Dialer, in poller: inout Poller) throws {
-      self.address = address
-      slots = try dialer.watch(in: &poller)
-      self.dialer = dialer
-    }
+    let line: DialledLink
   }
 
   private let context: Context
@@ -35,13 +27,12 @@ struct ShardLinks: ~Copyable {
   mutating func follow(_ view: RingView, but me: RingMember, _ poller: inout Poller) throws {
     let wanted = view.shards.filter { $0.member != me }
     for link in links where !wanted.contains(link.address) {
-      poller.stopWatching(link.slots.frames)
-      poller.stopWatching(link.slots.connections)
+      link.line.stopWatching(in: &poller)
     }
     links.removeAll { !wanted.contains($0.address) }
     for address in wanted where !links.contains(where: { $0.address == address }) {
       let dialer = try Dialer(to: address.endpoint, as: hello, in: context)
-      links.append(try Link(address, dialer, in: &poller))
+      links.append(Link(address: address, line: try DialledLink(dialer, in: &poller)))
     }
     links.sort { $0.address.member < $1.address.member }
   }
@@ -50,13 +41,13 @@ struct ShardLinks: ~Copyable {
   /// connection has come back.
   mutating func send(_ frame: [UInt8], to member: RingMember) throws {
     guard let link = links.first(where: { $0.address.member == member }) else { return }
-    _ = try link.dialer.send(frame)
+    _ = try link.line.dialer.send(frame)
   }
 
   /// What the links have to say; call until it is nil.
   mutating func next() throws -> StorageShard.Input? {
     for link in links {
-      while let event = try link.dialer.next() {
+      while let event = try link.line.dialer.next() {
         if let input = input(event, from: link.address) { return input }
       }
     }
@@ -87,8 +78,8 @@ struct ShardLinks: ~Copyable {
   }
 
   mutating func tend(now: UInt64, poller: inout Poller) throws {
-    for link in links { try link.dialer.tend(now: now, poller: &poller) }
+    for link in links { try link.line.dialer.tend(now: now, poller: &poller) }
   }
 
-  var deadline: UInt64? { links.compactMap { $0.dialer.deadline }.min() }
+  var deadline: UInt64? { links.compactMap { $0.line.dialer.deadline }.min() }
 }

@@ -11,7 +11,7 @@ package struct SupervisorConfiguration: Sendable {
   /// Where executors dial this loop.
   package var endpoint: String
   package var schedulerEndpoint: String
-  package var storageEndpoint: String
+  package var storage: StorePlace
   package var cacheEndpoint: String
   /// Absolute path of `cloudburst-executor`.
   package var executorProgram: String
@@ -29,7 +29,7 @@ package struct SupervisorConfiguration: Sendable {
 
   package init(
     node: NodeID, cluster: ClusterID, incarnation: Incarnation, executors: Int, endpoint: String,
-    peers: (scheduler: String, storage: String, cache: String), executorProgram: String,
+    peers: (scheduler: String, storage: StorePlace, cache: String), executorProgram: String,
     bundleFolder: String, slotsPath: String
   ) {
     precondition(executors > 0, "a node has at least one executor")
@@ -40,7 +40,7 @@ package struct SupervisorConfiguration: Sendable {
     self.executors = executors
     self.endpoint = endpoint
     schedulerEndpoint = peers.scheduler
-    storageEndpoint = peers.storage
+    storage = peers.storage
     cacheEndpoint = peers.cache
     self.executorProgram = executorProgram
     self.bundleFolder = bundleFolder

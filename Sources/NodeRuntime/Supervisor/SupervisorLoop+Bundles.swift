@@ -2,6 +2,7 @@ import ClusterModel
 import Connections
 import ContentHash
 import Platform
+import StoreAccess
 import Supervision
 import WireProtocol
 import ZeroMQ
@@ -19,19 +20,19 @@ extension SupervisorLoop {
     lastRequest += 1
     var request = KeyRequest()
     request.tuples = [KeyTuple(key: key)]
-    guard try storage.send(request.framed(.keyRequest, number: lastRequest)) == .sent else {
-      return try step(.storeLost)
-    }
     let deadline = MonotonicClock.now + Self.fetchTimeLimit.wholeNanoseconds
     fetches[lastRequest] = (what, deadline)
+    let asked = StoreRequest(number: lastRequest, body: .any(request), repetition: .harmless)
+    try storage.send(asked, now: MonotonicClock.now, &poller)
   }
 
   mutating func takeFromStorage() throws {
     for _ in 0..<Self.framesPerTurnMax {
-      switch try storage.next() {
-      case .frame(let frame): try take(fromStorage: frame)
-      case .lost: try loseStore()
-      case .connected, .refused: continue
+      switch try storage.next(now: MonotonicClock.now, &poller) {
+      case .answer(let response, let number, _): try take(response, number)
+      case .failed(_, let number): try take(KeyResponse(), number)
+      case .lost: if storage.routes.isOneShard { try loseStore() }
+      case .connected, .refused, .ringChanged, .frame: continue
       case nil: return
       }
     }
@@ -39,13 +40,15 @@ extension SupervisorLoop {
 
   /// Whoever waits for a bundle is told, and may ask again.
   mutating func loseStore() throws {
+    let now = MonotonicClock.now
+    for number in fetches.keys.sorted() { try storage.cancel(number, now: now, &poller) }
     fetches = [:]
     try step(.storeLost)
   }
 
-  private mutating func take(fromStorage frame: Frame) throws {
-    guard let fetch = fetches.removeValue(forKey: frame.header.number) else { return }
-    let payload = payload(of: frame)
+  private mutating func take(_ response: KeyResponse, _ number: UInt64) throws {
+    guard let fetch = fetches.removeValue(forKey: number) else { return }
+    let payload = Self.payload(of: response)
     switch fetch.what {
     case .record(let digest):
       try step(.bundleRecord(digest, payload.flatMap { try? BundleRecord.decode($0) }))
@@ -55,9 +58,8 @@ extension SupervisorLoop {
   }
 
   /// Nil where the key is absent or the answer unreadable.
-  private func payload(of frame: Frame) -> Bytes? {
-    guard frame.header.kind == .keyResponse, let response = try? KeyResponse.decode(frame.body),
-      let tuple = response.tuples.first, tuple.failure == nil, !tuple.record.isEmpty,
+  private static func payload(of response: KeyResponse) -> Bytes? {
+    guard let tuple = response.tuples.first, tuple.failure == nil, !tuple.record.isEmpty,
       let record = try? Record(tuple.record)
     else { return nil }
     return record.payload

@@ -23,7 +23,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
   var poller: Poller
   var listener: Listener
   var scheduler: Dialer
-  var storage: Dialer
+  var storage: StoreLinks
   var children: [ExecutorID: Child] = [:]
   var probes: [ContentDigest: Probe] = [:]
   var fetches: [UInt64: (what: Fetch, deadline: UInt64)] = [:]
@@ -81,7 +81,6 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
       on: [configuration.endpoint], cluster: configuration.cluster, in: context)
     let scheduler = try Dialer(
       to: configuration.schedulerEndpoint, as: hello, named: name, in: context)
-    let storage = try Dialer(to: configuration.storageEndpoint, as: hello, named: name, in: context)
     startedAtLastLook = Array(repeating: 0, count: slots.count)
     self.slots = slots
     self.configuration = configuration
@@ -91,7 +90,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     poller = Poller()
     self.listener = listener
     self.scheduler = scheduler
-    self.storage = storage
+    storage = StoreLinks(to: configuration.storage, as: hello, named: name, in: context)
     readBuffer = .allocate(byteCount: 64 << 10, alignment: 8)
   }
 
@@ -101,7 +100,7 @@ package struct SupervisorLoop: NodeLoop, ~Copyable {
     _ = poller.watch(descriptor: mailbox.descriptor)
     _ = try listener.watch(in: &poller)
     _ = try scheduler.watch(in: &poller)
-    _ = try storage.watch(in: &poller)
+    try storage.watch(in: &poller, now: MonotonicClock.now)
     try step(.begin)
     while !(isStopping && children.isEmpty && probes.isEmpty) {
       let deadlines = [

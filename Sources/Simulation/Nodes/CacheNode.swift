@@ -1,11 +1,15 @@
 import Caching
 import ClusterModel
+import StoreAccess
 import WireProtocol
 
 /// The cache half of a node agent.
 final class CacheNode: Node {
   /// Releases kept for the case that the connection to their scheduler is lost under them.
   static let releasesKeptMax = 256
+
+  /// The only one.
+  private static let owner = Route(0)
 
   let node: NodeID
   private let storage: Node
@@ -60,14 +64,14 @@ final class CacheNode: Node {
   override func connected(_ link: Link, _ welcome: Welcome) {
     if link === storageLink {
       let clock = world.planted == .stampByOwnClock ? 0 : welcome.clock
-      return step(.ownerConnected(clock: clock))
+      return step(.ownerConnected(Self.owner, clock: clock))
     }
     // Told again: the scheduler knows which of them it has had.
     sendReleases(releases)
   }
 
   override func disconnected(_ link: Link) {
-    if link === storageLink { step(.ownerLost) }
+    if link === storageLink { step(.ownerLost(Self.owner)) }
   }
 
   func reaped(_ executor: ExecutorID) {
@@ -89,7 +93,7 @@ final class CacheNode: Node {
     case .keyResponse:
       guard var response = try? KeyResponse.decode(frame.body) else { return malformed(frame) }
       if world.planted == .stampByOwnClock { response.clock = 0 }
-      step(.response(response, number: number))
+      step(.response(response, number: number, by: .one(Self.owner)))
     case .refusal:
       guard let refusal = try? FailureMessage.decode(frame.body) else { return malformed(frame) }
       step(.refused(refusal.failure, number: number))
@@ -98,10 +102,10 @@ final class CacheNode: Node {
       if world.planted == .dropPushes { return }
       if world.planted == .losePushesSilently, number.isMultiple(of: 3) { push.tuples = [] }
       if world.planted == .stampByOwnClock { push.clock = 0 }
-      step(.push(push, number: number))
+      step(.push(push, number: number, from: Self.owner))
     case .heartbeat:
       if world.planted == .dropPushes { return }
-      step(.heartbeat(number: number))
+      step(.heartbeat(number: number, from: Self.owner))
     default: malformed(frame)
     }
   }
@@ -177,13 +181,13 @@ final class CacheNode: Node {
       send(Empty().framed(.cacheApplied, number: number), to: peer)
     case .refuseWrites(let failure, let number, let peer):
       send(FailureMessage(failure).framed(.refusal, number: number), to: peer)
-    case .request(let request, let number):
+    case .request(let request, let number, _):
       if let storageLink { send(request.framed(.keyRequest, number: number), over: storageLink) }
-    case .unsubscribe(let key):
+    case .unsubscribe(let key, _):
       var request = WatchRequest()
       request.key = key
       if let storageLink { send(request.framed(.unwatch), over: storageLink) }
-    case .acknowledgeStream(let number):
+    case .acknowledgeStream(let number, _):
       let frame = Empty().framed(.streamAcknowledged, number: number)
       if let storageLink { send(frame, over: storageLink) }
     case .release(let entry, let scheduler): release(entry, to: scheduler)

@@ -14,6 +14,7 @@ struct Dev: AsyncParsableCommand {
         cbctl dev                       in this terminal, until Ctrl-C
         cbctl dev --detach              in the background; ends with: cbctl dev stop
         cbctl dev --nodes 2             two compute nodes, every part a process of its own
+        cbctl dev --storage-nodes 3     keys on three storage nodes, each on two of them
         cbctl dev --port 7800 --memory  a second one, which forgets everything at its end
       """,
     subcommands: [DevRun.self, DevStop.self, DevList.self], defaultSubcommand: DevRun.self)
@@ -38,6 +39,15 @@ struct DevRun: LocalCommand {
     help: "How many compute nodes; from 2 on, every part of the cluster is a process of its own.")
   var nodes = 1
   @Option(help: "How many executor processes on each node.") var executors = 2
+  @Option(
+    help: """
+      How many storage nodes; from 2 on there is a router, and every part is a process of its own. \
+      Default: as many as --data knows, or 1.
+      """)
+  var storageNodes: Int?
+  @Option(help: "Shards of each storage node. Default: as many as --data knows, or 1.")
+  var shards: Int?
+  @Option(help: "Storage nodes that hold each key, as far as there are so many.") var copies = 2
   @Flag(help: "Return once the cluster is ready; it goes on in the background.") var detach = false
   @Flag(help: "Also serve clients that speak Anna's own protocol (Python, C++, anna-cli).")
   var annaCompat = false
@@ -55,6 +65,11 @@ struct DevRun: LocalCommand {
     guard (1...256).contains(executors) else {
       throw ValidationError("--executors is 1 to 256")
     }
+    guard (1...16).contains(storageNodes ?? 1) else {
+      throw ValidationError("--storage-nodes is 1 to 16")
+    }
+    guard (1...16).contains(shards ?? 1) else { throw ValidationError("--shards is 1 to 16") }
+    guard (1...16).contains(copies) else { throw ValidationError("--copies is 1 to 16") }
     guard port > 0 else { throw ValidationError("--port is 1 to 65535") }
   }
 
@@ -93,7 +108,10 @@ struct DevRun: LocalCommand {
   private func daemonArguments() -> [String] {
     var arguments = [
       "dev", "--port", "\(port)", "--executors", "\(executors)", "--nodes", "\(nodes)",
+      "--copies", "\(copies)",
     ]
+    if let storageNodes { arguments += ["--storage-nodes", "\(storageNodes)"] }
+    if let shards { arguments += ["--shards", "\(shards)"] }
     if annaCompat { arguments += ["--anna-compat", "--anna-port", "\(annaPort)"] }
     if memory {
       arguments.append("--memory")
