@@ -78,6 +78,39 @@ public struct ClusterStatus: Hashable, Sendable {
     public let endpoint: String?
   }
 
+  /// A process that the router knows.
+  public struct Member: Hashable, Sendable {
+    /// "storage", "scheduler" or "node".
+    public let role: String
+    public let name: String
+    /// Which life of that name this is.
+    public let incarnation: String
+    /// Since it last reported; after the lease of 2 s, and a margin, it is given up.
+    public let leaseAge: Duration
+    public let processID: Int
+    /// Where it listens; of a storage node, one for each shard.
+    public let endpoints: [String]
+    /// Of a storage node: "placed", "joining", "leaving" or "left"; else nil.
+    public let place: String?
+    /// By how much its clock is ahead of the router's.
+    public let clockLead: Duration
+  }
+
+  /// The storage nodes of a cluster with a router.
+  public struct Tier: Hashable, Sendable {
+    /// Higher with each change of who holds which keys.
+    public let ringEpoch: UInt64
+    /// False while keys are on their way to where they belong.
+    public let isSettled: Bool
+    /// Of each key, on different nodes: wanted, and as many as there are now.
+    public let copiesConfigured: Int
+    public let copiesEffective: Int
+    public let storageNodes: Int
+    public let shards: Int
+    /// Storage nodes that may fail at once without a key being out of reach.
+    public let failuresSurvived: Int
+  }
+
   /// The cluster's identity, in hexadecimal digits.
   public let cluster: String
   public let software: String
@@ -92,6 +125,10 @@ public struct ClusterStatus: Hashable, Sendable {
   public let nodes: [Node]
   public let executors: [Executor]
   public let processes: [Process]
+  /// By role and name; empty where there is no router.
+  public let members: [Member]
+  /// Nil where the store is one shard, without a router.
+  public let tier: Tier?
   public let functions: Int
   public let dags: Int
   public let callsRunning: UInt64
@@ -128,6 +165,8 @@ public struct ClusterStatus: Hashable, Sendable {
     nodes = status.nodes.map(Node.init)
     executors = status.executors.map(Executor.init)
     processes = status.processes.map(Process.init)
+    members = status.members.map(Member.init)
+    tier = status.hasTier ? Tier(status.tier) : nil
     functions = Int(status.functions)
     dags = Int(status.dags)
     callsRunning = status.callsRunning
@@ -209,5 +248,26 @@ public struct LogLine: Hashable, Sendable {
     function = line.function.nilIfEmpty
     time = line.time
     source = line.source
+  }
+}
+
+extension ClusterStatus.Member {
+  init(_ status: Cloudburst_Control_MemberStatus) {
+    self.init(
+      role: status.role, name: status.name, incarnation: status.incarnation,
+      leaseAge: .milliseconds(Int64(clamping: status.leaseAgeMilliseconds)),
+      processID: Int(status.processID), endpoints: status.endpoints,
+      place: status.place.nilIfEmpty,
+      clockLead: .milliseconds(status.clockLeadMilliseconds))
+  }
+}
+
+extension ClusterStatus.Tier {
+  init(_ status: Cloudburst_Control_TierStatus) {
+    self.init(
+      ringEpoch: status.ringEpoch, isSettled: status.settled,
+      copiesConfigured: Int(status.copiesConfigured),
+      copiesEffective: Int(status.copiesEffective), storageNodes: Int(status.storageNodes),
+      shards: Int(status.shards), failuresSurvived: Int(status.failuresSurvived))
   }
 }

@@ -21,7 +21,7 @@ struct CBCtl: AsyncParsableCommand {
     version: PlatformVersion.text,
     subcommands: [
       Dev.self, New.self, Upload.self, Functions.self, Call.self, ResultCommand.self, KV.self,
-      DAGs.self, Status.self, Logs.self, Doctor.self, Completions.self,
+      DAGs.self, Status.self, Storage.self, Logs.self, Doctor.self, Completions.self,
     ])
 
   static func main() async {

@@ -98,6 +98,7 @@ extension Cloudburst_Control_Status {
     if dataFolder.isEmpty { dataFolder = part.dataFolder }
     processes += part.processes
     for node in part.nodes { add(node) }
+    if part.hasTier { (tier, members) = (part.tier, part.members) }
     troubles = (troubles + part.troubles).sorted {
       ($1.severity, $0.place) < ($0.severity, $1.place)
     }

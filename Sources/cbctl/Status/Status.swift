@@ -30,8 +30,10 @@ struct Redundancy {
   let executorsThatMayFail: Int
   let nodes: Int
   let nodesThatMayFail: Int
-  /// Of each key, on different machines.
-  let copiesOfData = 1
+  /// Of each key, on different storage nodes.
+  let copiesOfData: Int
+  let storageNodes: Int
+  let storageNodesThatMayFail: Int
   /// Whether acknowledged writes outlive the processes.
   let isDurable: Bool
 
@@ -41,6 +43,9 @@ struct Redundancy {
     executorsThatMayFail = max(0, live.count - 1)
     nodes = Set(live.map(\.node)).count
     nodesThatMayFail = max(0, nodes - 1)
+    copiesOfData = status.tier?.copiesEffective ?? 1
+    storageNodes = status.tier?.storageNodes ?? 1
+    storageNodesThatMayFail = status.tier?.failuresSurvived ?? 0
     isDurable = status.writeLevel == "durable" && status.dataFolder != nil
   }
 
@@ -50,9 +55,12 @@ struct Redundancy {
       survived.append("the loss of \(executorsThatMayFail) of \(executors) executors")
     }
     if nodesThatMayFail > 0 { survived.append("of \(nodesThatMayFail) of \(nodes) nodes") }
+    if storageNodesThatMayFail > 0 {
+      survived.append("of \(storageNodesThatMayFail) of \(storageNodes) storage nodes")
+    }
     if isDurable { survived.append("a restart of everything") }
     let losses = survived.isEmpty ? "no failure" : survived.joined(separator: ", ")
-    return losses + "; data: 1 copy, " + (isDurable ? "on disk" : "in memory only")
+    return losses + "; data: \(copiesOfData.copies), " + (isDurable ? "on disk" : "in memory only")
   }
 
   var json: AnyValue {
@@ -60,7 +68,9 @@ struct Redundancy {
       "executors": .integer(Int64(executors)),
       "executorsThatMayFail": .integer(Int64(executorsThatMayFail)),
       "nodes": .integer(Int64(nodes)), "nodesThatMayFail": .integer(Int64(nodesThatMayFail)),
-      "copiesOfData": .integer(Int64(copiesOfData)), "durable": .bool(isDurable),
+      "copiesOfData": .integer(Int64(copiesOfData)),
+      "storageNodes": .integer(Int64(storageNodes)),
+      "storageNodesThatMayFail": .integer(Int64(storageNodesThatMayFail)), "durable": .bool(isDurable),
     ])
   }
 }

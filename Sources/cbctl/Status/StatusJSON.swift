@@ -16,6 +16,7 @@ extension ClusterStatus {
       "earlyWritesEver": earlyWritesEver.json, "unverifiedKeys": unverifiedKeys.json,
       "nodes": .array(nodes.map(\.json)),
       "executors": .array(executors.map(\.json)), "processes": .array(processes.map(\.json)),
+      "tier": tier?.json, "members": .array(members.map(\.json)),
     ])
   }
 
@@ -67,6 +68,30 @@ extension ClusterStatus.Process {
     .object([
       "role": .string(role), "name": .string(name), "processID": .integer(Int64(processID)),
       "endpoint": endpoint.map(AnyValue.string),
+    ])
+  }
+}
+
+extension ClusterStatus.Tier {
+  var json: AnyValue {
+    .map([
+      "ringEpoch": ringEpoch.json, "settled": .bool(isSettled),
+      "copiesConfigured": .integer(Int64(copiesConfigured)),
+      "copiesEffective": .integer(Int64(copiesEffective)),
+      "storageNodes": .integer(Int64(storageNodes)), "shards": .integer(Int64(shards)),
+      "failuresSurvived": .integer(Int64(failuresSurvived)),
+    ])
+  }
+}
+
+extension ClusterStatus.Member {
+  var json: AnyValue {
+    .object([
+      "role": .string(role), "name": .string(name), "incarnation": .string(incarnation),
+      "leaseAgeMilliseconds": leaseAge.jsonMilliseconds,
+      "processID": .integer(Int64(processID)),
+      "endpoints": .array(endpoints.map(AnyValue.string)), "place": place.map(AnyValue.string),
+      "clockLeadMilliseconds": clockLead.jsonMilliseconds,
     ])
   }
 }

@@ -17,6 +17,13 @@ struct StatusText {
     var parts = [table(head)]
     if !status.troubles.isEmpty { parts.insert(troubles, at: 0) }
     parts += nodeNames.map(node)
+    if let tier = status.tier {
+      let others = status.members.filter { $0.role != "storage" }.map { "\($0.name) (\($0.role))" }
+      parts.append(
+        "storage  \(tier.summary), ring \(tier.ringEpoch)\n"
+          + table(status.storageMembers.map(\.row)) + "\n  members too: "
+          + others.joined(separator: ", "))
+    }
     return parts.joined(separator: "\n")
   }
 
@@ -61,7 +68,9 @@ struct StatusText {
 
   private var data: String {
     let place = status.dataFolder ?? "memory only, gone at stop"
-    return "\(status.keys) keys, \(status.storedBytes.asBytes) in \(place); "
+    let count =
+      status.tier == nil ? "\(status.keys) keys" : "\(status.keys) copies of keys and tombstones"
+    return "\(count), \(status.storedBytes.asBytes) in \(place); "
       + "a write is done when \(status.writeLevel)"
   }
 
