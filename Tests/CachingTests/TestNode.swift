@@ -87,11 +87,13 @@ struct TestNode {
   }
 
   @discardableResult
-  mutating func respond(_ request: SentRequest, _ tuples: [KeyTuple]) -> [NodeCache.Effect] {
+  mutating func respond(
+    _ request: SentRequest, _ tuples: [KeyTuple], from shard: Route = owner
+  ) -> [NodeCache.Effect] {
     var response = KeyResponse()
     response.type = request.request.type
     response.tuples = tuples
-    return step(.response(response, number: request.number, by: .one(owner)))
+    return step(.response(response, number: request.number, by: .one(shard)))
   }
 
   /// Acknowledges a flush of one key.
@@ -110,18 +112,17 @@ struct TestNode {
   }
 
   @discardableResult
-  mutating func push(_ key: String, _ record: Record, number: UInt64) -> [NodeCache.Effect] {
+  mutating func push(
+    _ key: String, _ record: Record, number: UInt64, from shard: Route = owner
+  ) -> [NodeCache.Effect] {
     var response = KeyResponse()
-    var tuple = KeyTuple(key: Key(key))
-    tuple.record = record.encoded()
-    tuple.version = record.version
-    response.tuples = [tuple]
-    return step(.push(response, number: number, from: owner))
+    response.tuples = [tuple(key, record)]
+    return step(.push(response, number: number, from: shard))
   }
 
   /// Makes a key resident and subscribed.
-  mutating func load(_ key: String, _ record: Record) {
-    answer(fetch(key).requests[0], record)
+  mutating func load(_ key: String, _ record: Record, from shard: Route = owner) {
+    respond(fetch(key).requests[0], [tuple(key, record)], from: shard)
   }
 }
 
@@ -159,6 +160,13 @@ extension [NodeCache.Effect] {
 let owner = Route(0)
 let executor = PeerID("node/0#a")
 let other = PeerID("node/1#b")
+
+func tuple(_ key: String, _ record: Record) -> KeyTuple {
+  var tuple = KeyTuple(key: Key(key))
+  tuple.record = record.encoded()
+  tuple.version = record.version
+  return tuple
+}
 
 func value(_ text: String, stamp: UInt64 = 100, generation: UInt64 = 0) -> Record {
   Record(
