@@ -48,6 +48,11 @@ package struct OwnerTable: Equatable, Sendable {
     return owners[start..<start + width]
   }
 
+  /// The owners of each stretch, as `owners(of:)` gives them.
+  package var stretches: some Sequence<ArraySlice<UInt16>> {
+    stride(from: 0, to: owners.count, by: max(width, 1)).lazy.map { owners[$0..<$0 + width] }
+  }
+
   /// The first of `owners(of:)`; nil on an empty ring.
   package func owner(of hash: UInt64) -> UInt16? {
     width == 0 ? nil : owners[stretch(of: hash) * width]

@@ -24,10 +24,14 @@ package struct RingView: Equatable, Sendable {
   package struct Holder: Hashable, Comparable, Sendable {
     package let member: RingMember
     package let incarnation: Incarnation
+    /// Nodes of holders that were there in this change while this one was not: they may have taken
+    /// writes that its log lacks. Ascending.
+    package let overtakenBy: [String]
 
-    package init(member: RingMember, incarnation: Incarnation) {
+    package init(member: RingMember, incarnation: Incarnation, overtakenBy: [String] = []) {
       self.member = member
       self.incarnation = incarnation
+      self.overtakenBy = overtakenBy
     }
 
     package static func < (left: Holder, right: Holder) -> Bool {
@@ -85,6 +89,9 @@ package struct RingView: Equatable, Sendable {
   /// Whether the shard that lives under this name is the one that held keys before.
   package func isFullHolder(_ member: RingMember) -> Bool {
     guard let incarnation = shard(member)?.incarnation else { return false }
-    return holders.contains(Holder(member: member, incarnation: incarnation))
+    return holders.contains { $0.member == member && $0.incarnation == incarnation }
   }
+
+  /// What the holders of before can say about keys.
+  package var holderTable: HolderTable { HolderTable(self) }
 }

@@ -18,9 +18,7 @@ struct Placement {
   /// This shard's index in `owners`; nil: it is to hold nothing.
   private let place: UInt16?
   /// Who held a key before the change under way; of nobody when there is none.
-  private let holders: OwnerTable
-  /// Of each member of `holders`, whether it lives, in whatever life.
-  private let isLiving: [Bool]
+  private let holders: HolderTable
 
   init(_ view: RingView, of me: RingMember, in life: Incarnation) {
     self.view = view
@@ -31,8 +29,7 @@ struct Placement {
     isFullHolder = !isFenced && view.isFullHolder(me)
     owners = OwnerTable(ring: view.ring, copies: view.copies)
     place = owners.members.firstIndex(of: me).map { UInt16($0) }
-    holders = view.previous.map { OwnerTable(ring: $0, copies: view.copies) } ?? .none
-    isLiving = holders.members.map { view.shard($0) != nil }
+    holders = view.isSettled ? .none : view.holderTable
   }
 
   var isPlaced: Bool { place != nil }
@@ -53,7 +50,7 @@ struct Placement {
   func others(of hash: UInt64) -> [RingMember] {
     if isAlone { return [] }
     var others = members(of: hash).filter { $0 != me }
-    for holder in livingHolders(of: hash) where holder != me && !others.contains(holder) {
+    for holder in holders.living(of: hash) where holder != me && !others.contains(holder) {
       others.append(holder)
     }
     return others
@@ -62,36 +59,33 @@ struct Placement {
   /// Whom to ask before anything is said about a key; empty where this shard knows it.
   func toAsk(about hash: UInt64) -> [RingMember] {
     guard !awaited.isEmpty else { return [] }
-    let before = livingHolders(of: hash)
+    let before = holders.living(of: hash)
     if isFullHolder, before.contains(me) { return [] }
     return before.filter { $0 != me }
   }
 
-  /// All who held a key before are away: what they have in their logs comes back with one of them.
+  /// Whether nobody who lives knows all that was acknowledged of a key: what is missing lies in the
+  /// logs of those who are away.
   ///
   /// Allocates nothing.
-  func isOutOfReach(_ hash: UInt64) -> Bool {
-    !view.isSettled && holders.owners(of: hash).allSatisfy { !isLiving[Int($0)] }
-  }
+  func isOutOfReach(_ hash: UInt64) -> Bool { !view.isSettled && holders.isOutOfReach(hash) }
 
   /// To whom this shard hands a key over in a change of the ring: to every owner that did not hold it
-  /// before, if this one is the first of the holders that live.
+  /// before, if this one is the first of the full holders that live. Where none of those lives, each of
+  /// the others has what its own log kept, so all of them do.
   ///
   /// What a shard has of keys that were not its own (left from an earlier life, in its log) goes to
   /// their owners: nobody else may have it.
   func heirs(of hash: UInt64) -> [RingMember] {
-    let before = livingHolders(of: hash)
+    let before = holders.living(of: hash)
     let full = before.filter(view.isFullHolder)
-    let isMine = full.first == me || (full.isEmpty && before.first == me) || !before.contains(me)
+    let isMine = full.first == me || full.isEmpty || !before.contains(me)
     guard isMine else { return [] }
     return members(of: hash).filter { $0 != me && !full.contains($0) }
   }
 
-  private func members(of hash: UInt64) -> [RingMember] {
+  /// The owners, the first one first.
+  func members(of hash: UInt64) -> [RingMember] {
     owners.owners(of: hash).map { owners.members[Int($0)] }
-  }
-
-  private func livingHolders(of hash: UInt64) -> [RingMember] {
-    holders.owners(of: hash).lazy.filter { isLiving[Int($0)] }.map { holders.members[Int($0)] }
   }
 }

@@ -108,6 +108,9 @@ extension MemberRegister {
 
   private func mayLeave(_ id: MemberID, _ member: Member) -> Bool {
     guard member.isLeaving else { return false }
-    return id.role != .storage || (phase == .serving && !ring.nodes.contains(id.name))
+    guard id.role == .storage else { return true }
+    // What a holder's log kept may be wanted until the change is over.
+    let isWanted = ring.nodes.contains(id.name) || ring.holderNodes.contains(id.name)
+    return phase == .serving && !isWanted
   }
 }

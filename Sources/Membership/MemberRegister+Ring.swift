@@ -86,6 +86,13 @@ extension MemberRegister {
       .filter { members[$0]?.isLeaving == false }.map(\.name).sorted()
   }
 
+  /// Holders of the change under way that are here in a next life: each brings what its log kept, the
+  /// sooner the better. Also one that wants to go: that has to wait for the end of the change.
+  private var returnedHolders: [String] {
+    let known = Set(ring.nodes)
+    return ring.holderNodes.filter { !known.contains($0) && member($0) != nil }
+  }
+
   /// When the first of those who wait has waited for long enough; nil when nobody may join.
   var joinsDueAt: UInt64? {
     guard phase == .serving, ring.isSettled else { return nil }
@@ -106,9 +113,7 @@ extension MemberRegister {
       let staying = goal.filter { member($0)?.isLeaving == false }
       if !staying.isEmpty { goal = staying }
     } else {
-      // A holder's next life brings what its log kept: the sooner the better.
-      let holders = Set(ring.holderNodes)
-      goal += joiners.filter(holders.contains)
+      goal += returnedHolders
     }
     // Nobody is left to hold the keys: whoever there is has to.
     if goal.isEmpty { goal = joiners.isEmpty ? living : joiners }
@@ -119,14 +124,27 @@ extension MemberRegister {
       hasChangedLives || Set(goal) != Set(ring.placedNodes)
       || (ring.isSettled && copies != ring.copies)
     guard isChanged else { return settledRing() }
-    return view(living: living, placed: goal, copies: copies, holders: holdersOfChange)
+    return view(
+      living: living, placed: goal, copies: copies, holders: holdersOfChange(living: living))
   }
 
-  /// Whoever was to hold the keys when all was where it belonged.
-  private var holdersOfChange: [RingView.Holder] {
-    guard ring.isSettled else { return ring.holders }
-    return ring.ring.members.compactMap { member in
-      ring.shard(member).map { .init(member: member, incarnation: $0.incarnation) }
+  /// Whoever was to hold the keys when all was where it belonged. Those who are not among the living
+  /// now are overtaken by those who are: writes go on without them.
+  private func holdersOfChange(living: [String]) -> [RingView.Holder] {
+    let before =
+      ring.isSettled
+      ? ring.ring.members.compactMap { member in
+        ring.shard(member).map {
+          RingView.Holder(member: member, incarnation: $0.incarnation)
+        }
+      } : ring.holders
+    let nodes = Set(before.map(\.member.name))
+    let goingOn = nodes.intersection(living)
+    return before.map { holder in
+      guard !goingOn.contains(holder.member.name) else { return holder }
+      return RingView.Holder(
+        member: holder.member, incarnation: holder.incarnation,
+        overtakenBy: goingOn.union(holder.overtakenBy).sorted())
     }
   }
 
@@ -142,17 +160,15 @@ extension MemberRegister {
     guard !ring.isSettled else { return nil }
     let placed = ring.placedNodes
     let haveAll = placed.allSatisfy { (member($0)?.settledEpoch ?? 0) >= ring.epoch }
-    guard haveAll, !lastCopiesMayBeAway else { return nil }
+    guard haveAll, !mayLackWrites else { return nil }
     let copies = min(configuration.copies, placed.count)
     return view(living: placed, placed: placed, copies: copies, holders: [])
   }
 
-  /// So many holders are dead that all copies of a key may lie in their logs. To settle without them
+  /// What was acknowledged of some keys lies in the logs of dead holders only. To settle without them
   /// would make keys that were acknowledged as durable read as absent.
-  private var lastCopiesMayBeAway: Bool {
-    let holders = ring.holderNodes
-    let away = holders.count { member($0) == nil }
-    return configuration.holdersKeepLogs && away >= min(configuration.copies, holders.count)
+  private var mayLackWrites: Bool {
+    configuration.holdersKeepLogs && ring.holderTable.isAnyOutOfReach
   }
 
   private func view(

@@ -11,6 +11,8 @@ package struct RingMessage: WireMessage {
     package var endpoint = ""
     /// Is to hold keys.
     package var isPlaced = false
+    /// In a list of holders: see `RingView.Holder`.
+    package var overtakenBy: [String] = []
 
     package init() {}
 
@@ -20,6 +22,7 @@ package struct RingMessage: WireMessage {
       writer.fixed64(3, incarnation.number)
       writer.field(4, endpoint)
       writer.field(5, isPlaced)
+      for node in overtakenBy { writer.element(6, node) }
     }
 
     package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
@@ -31,6 +34,7 @@ package struct RingMessage: WireMessage {
       case 3: incarnation = Incarnation(try reader.fixed64())
       case 4: endpoint = try reader.string()
       case 5: isPlaced = try reader.bool()
+      case 6: try reader.append(to: &overtakenBy)
       default: try reader.skip()
       }
     }
@@ -61,6 +65,7 @@ package struct RingMessage: WireMessage {
       shard.node = holder.member.name
       shard.shard = holder.member.shard
       shard.incarnation = holder.incarnation
+      shard.overtakenBy = holder.overtakenBy
       return shard
     }
   }
@@ -75,7 +80,9 @@ package struct RingMessage: WireMessage {
       epoch: epoch, copies: Int(min(copies, 64)), shards: addresses,
       placed: zip(shards, addresses).filter(\.0.isPlaced).map(\.1.member),
       holders: holders.map {
-        .init(member: RingMember(name: $0.node, shard: $0.shard), incarnation: $0.incarnation)
+        .init(
+          member: RingMember(name: $0.node, shard: $0.shard), incarnation: $0.incarnation,
+          overtakenBy: $0.overtakenBy)
       })
   }
 

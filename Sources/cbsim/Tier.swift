@@ -26,7 +26,7 @@ struct Tier: ParsableCommand {
   var plant: String?
 
   @Option(
-    help: "apart; together (all nodes die at once) and mixed, not survived by every seed yet.")
+    help: "apart (never all nodes at once), together (all at once only) or mixed.")
   var faults = "apart"
 
   func validate() throws {
@@ -49,7 +49,7 @@ struct Tier: ParsableCommand {
       var profile = TierSimulation.Profile()
       if level == "replicated" { profile.surviveInMemory() }
       if faults == "together" { profile.dieTogether() }
-      if faults == "mixed" { profile.faults = TierFault.allCases }
+      if faults == "mixed" { profile.dieAnyhow() }
       let simulation = TierSimulation(seed: seed, profile: profile, planted: planted)
       simulation.run()
       guard !simulation.violations.isEmpty else { continue }

@@ -205,6 +205,31 @@ import WireProtocol
     #expect(fixture.ring.isSettled && fixture.ring.placedNames == ["a", "c"])
   }
 
+  @Test func whoIsNotThereIsOvertakenByThoseWhoAre() {
+    var fixture = three()
+    fixture.pass(4000, reporting: [("b", 1), ("c", 1)])
+    #expect(fixture.ring.holders.map(\.overtakenBy) == [["b", "c"], [], []])
+    fixture.pass(4000, reporting: [("c", 1)])
+    #expect(fixture.ring.holders.map(\.overtakenBy) == [["b", "c"], ["c"], []])
+    // It comes back, and what it missed is still missed.
+    fixture.report("a", 2)
+    #expect(fixture.ring.placedNames == ["a", "c"])
+    #expect(fixture.ring.holders.map(\.overtakenBy) == [["b", "c"], ["a", "c"], []])
+  }
+
+  @Test func aHolderThatWantsToGoStaysWhileItsLogMayBeWanted() {
+    var fixture = three()
+    fixture.pass(4000, reporting: [("b", 1), ("c", 1)])
+    #expect(fixture.report("a", 2, leaving: true)?.mayLeave == false)
+    #expect(fixture.ring.life("a") == 2 && !fixture.ring.isSettled)
+  }
+
+  private func three(keepingLogs: Bool = true) -> RegisterFixture {
+    var fixture = RegisterFixture(expected: 3, keepingLogs: keepingLogs)
+    for name in ["a", "b", "c"] { fixture.report(name, 1) }
+    return fixture
+  }
+
   @Test func withoutLogsNobodyIsWaitedFor() {
     var fixture = threeOfWhichTwoDied(keepingLogs: false)
     fixture.settle([("c", 1)])
@@ -212,8 +237,7 @@ import WireProtocol
   }
 
   private func threeOfWhichTwoDied(keepingLogs: Bool = true) -> RegisterFixture {
-    var fixture = RegisterFixture(expected: 3, keepingLogs: keepingLogs)
-    for name in ["a", "b", "c"] { fixture.report(name, 1) }
+    var fixture = three(keepingLogs: keepingLogs)
     fixture.pass(4000, reporting: [("c", 1)])
     #expect(fixture.ring.placedNames == ["c"] && fixture.ring.holderLives == ["a1", "b1", "c1"])
     return fixture

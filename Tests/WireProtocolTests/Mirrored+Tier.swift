@@ -11,6 +11,7 @@ extension RingMessage.Shard: Mirrored {
     shard.incarnation = Incarnation(random.number())
     shard.endpoint = random.text()
     shard.isPlaced = random.chance(50)
+    shard.overtakenBy = random.several { $0.text() }
     return shard
   }
 
@@ -21,8 +22,11 @@ extension RingMessage.Shard: Mirrored {
       $0.incarnation = incarnation.number
       $0.endpoint = endpoint
       $0.isPlaced = isPlaced
+      $0.overtakenBy = overtakenBy
     }
   }
+
+  var elementCount: Int { overtakenBy.count }
 }
 
 extension RingMessage: Mirrored {
@@ -44,7 +48,7 @@ extension RingMessage: Mirrored {
     }
   }
 
-  var elementCount: Int { shards.count + holders.count }
+  var elementCount: Int { (shards + holders).reduce(0) { $0 + 1 + $1.elementCount } }
 }
 
 extension MemberReport: Mirrored {

@@ -504,9 +504,13 @@ package nonisolated struct Cloudburst_KeyExplanation: Sendable {
 
     package var isOwner: Bool = false
 
+    /// neither: it has not all of the owner's changes yet
     package var versionGeneration: UInt64 = 0
 
     package var versionStamp: UInt64 = 0
+
+    /// NODE/SHARD
+    package var member: String = String()
 
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -631,6 +635,9 @@ package nonisolated struct Cloudburst_RingMessage: Sendable {
 
     /// is to hold keys
     package var isPlaced: Bool = false
+
+    /// of a holder: nodes that were there while it was not
+    package var overtakenBy: [String] = []
 
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1800,7 +1807,7 @@ nonisolated extension Cloudburst_KeyExplanation: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Cloudburst_KeyExplanation.Holder: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = Cloudburst_KeyExplanation.protoMessageName + ".Holder"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}incarnation\0\u{3}is_owner\0\u{3}version_generation\0\u{3}version_stamp\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}incarnation\0\u{3}is_owner\0\u{3}version_generation\0\u{3}version_stamp\0\u{1}member\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1812,6 +1819,7 @@ nonisolated extension Cloudburst_KeyExplanation.Holder: SwiftProtobuf.Message, S
       case 2: try { try decoder.decodeSingularBoolField(value: &self.isOwner) }()
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.versionGeneration) }()
       case 4: try { try decoder.decodeSingularFixed64Field(value: &self.versionStamp) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.member) }()
       default: break
       }
     }
@@ -1830,6 +1838,9 @@ nonisolated extension Cloudburst_KeyExplanation.Holder: SwiftProtobuf.Message, S
     if self.versionStamp != 0 {
       try visitor.visitSingularFixed64Field(value: self.versionStamp, fieldNumber: 4)
     }
+    if !self.member.isEmpty {
+      try visitor.visitSingularStringField(value: self.member, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1838,6 +1849,7 @@ nonisolated extension Cloudburst_KeyExplanation.Holder: SwiftProtobuf.Message, S
     if lhs.isOwner != rhs.isOwner {return false}
     if lhs.versionGeneration != rhs.versionGeneration {return false}
     if lhs.versionStamp != rhs.versionStamp {return false}
+    if lhs.member != rhs.member {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2069,7 +2081,7 @@ nonisolated extension Cloudburst_RingMessage: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension Cloudburst_RingMessage.Shard: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = Cloudburst_RingMessage.protoMessageName + ".Shard"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}shard\0\u{1}incarnation\0\u{1}endpoint\0\u{3}is_placed\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}shard\0\u{1}incarnation\0\u{1}endpoint\0\u{3}is_placed\0\u{3}overtaken_by\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2082,6 +2094,7 @@ nonisolated extension Cloudburst_RingMessage.Shard: SwiftProtobuf.Message, Swift
       case 3: try { try decoder.decodeSingularFixed64Field(value: &self.incarnation) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.endpoint) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.isPlaced) }()
+      case 6: try { try decoder.decodeRepeatedStringField(value: &self.overtakenBy) }()
       default: break
       }
     }
@@ -2103,6 +2116,9 @@ nonisolated extension Cloudburst_RingMessage.Shard: SwiftProtobuf.Message, Swift
     if self.isPlaced != false {
       try visitor.visitSingularBoolField(value: self.isPlaced, fieldNumber: 5)
     }
+    if !self.overtakenBy.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.overtakenBy, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2112,6 +2128,7 @@ nonisolated extension Cloudburst_RingMessage.Shard: SwiftProtobuf.Message, Swift
     if lhs.incarnation != rhs.incarnation {return false}
     if lhs.endpoint != rhs.endpoint {return false}
     if lhs.isPlaced != rhs.isPlaced {return false}
+    if lhs.overtakenBy != rhs.overtakenBy {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

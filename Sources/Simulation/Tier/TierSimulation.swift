@@ -37,6 +37,9 @@ package final class TierSimulation {
       isOneAtATime = true
       faults = [.killAll, .killAll, .router]
     }
+
+    /// Any of them, whatever else is going on.
+    package mutating func dieAnyhow() { faults = TierFault.allCases }
   }
 
   package enum Violation: Equatable, Sendable {
