@@ -5,12 +5,14 @@ import WireProtocol
 public struct KeyPlacement: Sendable {
   /// One copy.
   public struct Holder: Sendable {
-    /// The life of the storage shard that holds it.
+    /// The storage shard that holds it, as `NODE/SHARD`.
+    public let shard: String
+    /// Which life of it.
     public let incarnation: String
+    /// False for a replica; all copies take writes.
     public let isOwner: Bool
-    /// Generation and stamp of the copy.
-    public let generation: UInt64
-    public let stamp: UInt64
+    /// Whether it has every change that the shard asked has made.
+    public let isCurrent: Bool
   }
 
   public enum Tier: String, Sendable { case memory, disk }
@@ -47,8 +49,8 @@ public struct KeyPlacement: Sendable {
     stamp = answer.version.stamp
     holders = explanation.holders.map {
       Holder(
-        incarnation: $0.incarnation.description, isOwner: $0.isOwner,
-        generation: $0.version.generation, stamp: $0.version.stamp)
+        shard: $0.member, incarnation: $0.incarnation.description, isOwner: $0.isOwner,
+        isCurrent: $0.version == answer.version)
     }
     valueBytes = explanation.payloadBytes
     storedBytes = explanation.storedBytes

@@ -10,6 +10,10 @@ extension StorageShard {
         answer.failure = Self.keyInvalid(asked.key)
         return answer
       }
+      if let failure = refusal(of: asked.key) {
+        answer.failure = failure
+        return answer
+      }
       guard let entry = table.find(asked.key), !table[entry].isAbsent(at: now.wall) else {
         answer.failure = Self.keyNotFound(asked.key)
         return answer
@@ -24,11 +28,7 @@ extension StorageShard {
 
   private func explanation(of entry: Int, _ record: Record, _ key: Key) -> KeyExplanation {
     var explanation = KeyExplanation()
-    var holder = KeyExplanation.Holder()
-    holder.incarnation = Incarnation(configuration.actor)
-    holder.isOwner = true
-    holder.version = record.version
-    explanation.holders = [holder]
+    explanation.holders = holders(of: entry, record.version)
     explanation.payloadBytes = UInt64(record.payload.count)
     explanation.storedBytes = UInt64(key.bytes.count + table[entry].envelope.count)
     explanation.expiry = record.expiry
@@ -42,5 +42,24 @@ extension StorageShard {
       }
     }
     return explanation
+  }
+
+  /// The copies by the newest ring, the owner first. Of another shard's copy is known whether it has
+  /// every change that was made here.
+  private func holders(of entry: Int, _ version: Version) -> [KeyExplanation.Holder] {
+    let members = placement.isAlone ? [configuration.me] : placement.members(of: table[entry].hash)
+    return members.enumerated().map { place, member in
+      var holder = KeyExplanation.Holder()
+      holder.member = member.description
+      holder.isOwner = place == 0
+      if member == configuration.me {
+        holder.incarnation = configuration.life
+        holder.version = version
+      } else if let link = linkIndex(member) {
+        holder.incarnation = links[link].incarnation
+        if links[link].sequence(of: entry) <= links[link].merged { holder.version = version }
+      }
+      return holder
+    }
   }
 }

@@ -9,8 +9,10 @@ package struct KeyExplanation: WireMessage {
     package var incarnation = Incarnation(0)
     /// False for a copy that only follows.
     package var isOwner = false
-    /// Of the copy; lower than the owner's where it has not caught up.
+    /// Of the copy; none where it has not all of the owner's changes yet.
     package var version = Version.none
+    /// The shard's place: `RingMember` as text.
+    package var member = ""
 
     package init() {}
 
@@ -19,6 +21,7 @@ package struct KeyExplanation: WireMessage {
       writer.field(2, isOwner)
       writer.field(3, version.generation)
       writer.fixed64(4, version.stamp)
+      writer.field(5, member)
     }
 
     package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
@@ -27,6 +30,7 @@ package struct KeyExplanation: WireMessage {
       case 2: isOwner = try reader.bool()
       case 3: version.generation = try reader.uint64()
       case 4: version.stamp = try reader.fixed64()
+      case 5: member = try reader.string()
       default: try reader.skip()
       }
     }

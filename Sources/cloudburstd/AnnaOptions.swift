@@ -1,4 +1,5 @@
 import ArgumentParser
+import ClusterModel
 import NodeRuntime
 
 /// The door for clients of Anna.
@@ -11,12 +12,24 @@ struct AnnaOptions: ParsableArguments {
       \(AnnaConfiguration.keyPortDistance) below it. Her clients know no other than the default.
       """)
   var annaPort = AnnaConfiguration.annaPort
+  @Option(help: "The IPv4 address of this machine at which Anna's clients are served.")
+  var annaAddress = "127.0.0.1"
 
   /// What a door may open: three for each of its clients.
   static let descriptors = 800
 
   /// Nil: no door.
   var port: UInt16? { annaCompat ? annaPort : nil }
+
+  /// Nil: no door.
+  func door(
+    of cluster: ClusterID, _ life: Incarnation, to store: StorePlace
+  ) -> AnnaConfiguration? {
+    port.map { port in
+      AnnaConfiguration(
+        cluster: cluster, incarnation: life, address: annaAddress, port: port, storage: store)
+    }
+  }
 
   func validate() throws {
     let last = UInt16.max - AnnaConfiguration.addressPorts

@@ -32,6 +32,8 @@ struct RouterCommand: ParsableCommand {
   @Option(help: "A new cluster gets its first ring when so many storage nodes have come.")
   var storageNodesExpected = 1
 
+  @OptionGroup var anna: AnnaOptions
+
   func validate() throws {
     guard !listen.isEmpty else { throw ValidationError("--listen is missing") }
     guard memory != (data != nil) else {
@@ -44,18 +46,22 @@ struct RouterCommand: ParsableCommand {
   }
 
   func run() throws {
-    try serving(needing: 128) { signals in
+    try serving(needing: 128 + (anna.annaCompat ? AnnaOptions.descriptors : 0)) { signals in
+      let life = part.drawIncarnation()
       var configuration = RouterConfiguration(
-        cluster: part.cluster, incarnation: part.drawIncarnation(), endpoints: listen.map(\.text))
+        cluster: part.cluster, incarnation: life, endpoints: listen.map(\.text))
       configuration.membership.copies = copies
       configuration.membership.storageNodesExpected = storageNodesExpected
       configuration.membership.holdersKeepLogs = !memoryStorage
       configuration.software = PartProcess.software
       let folder = try data.map { try absoluteFolder($0, for: "data") }
-      let process = try PartProcess.router(configuration, dataFolder: folder) { _ in
-        say(PartLine.bound.rawValue)
-        say(PartLine.ready.rawValue)
-      }
+      let process = try PartProcess.router(
+        configuration, dataFolder: folder,
+        anna: { anna.door(of: part.cluster, life, to: .router(endpoint: $0)) },
+        onReady: { _ in
+          say(PartLine.bound.rawValue)
+          say(PartLine.ready.rawValue)
+        })
       try process.serve(untilToldBy: signals)
     }
   }

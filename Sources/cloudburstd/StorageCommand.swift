@@ -40,8 +40,6 @@ struct StorageCommand: ParsableCommand {
   @Option(help: "Shards of this node, each with a thread of its own; the same in all its lives.")
   var shards = 1
   @OptionGroup var anna: AnnaOptions
-  @Option(help: "The IPv4 address of this machine at which Anna's clients are served.")
-  var annaAddress = "127.0.0.1"
 
   func validate() throws {
     guard !listen.isEmpty else { throw ValidationError("--listen is missing") }
@@ -53,6 +51,9 @@ struct StorageCommand: ParsableCommand {
     }
     guard (name != nil) == (membership.router != nil) else {
       throw ValidationError("--router and --name come together")
+    }
+    guard !anna.annaCompat || membership.router == nil else {
+      throw ValidationError("where there is a router, it has the --anna-compat door")
     }
     guard shards == 1 || membership.router != nil else {
       throw ValidationError("several --shards need a --router that knows them")
@@ -73,10 +74,13 @@ struct StorageCommand: ParsableCommand {
   private func alone(_ life: Incarnation) throws -> PartProcess {
     let folder = try dataFolder()?.ofOneShardAlone()
     let configuration = configuration(life, at: listen.map(\.text), folder)
-    return try PartProcess.storage(configuration, anna: door(of: configuration)) { _ in
-      say(PartLine.bound.rawValue)
-      say(PartLine.ready.rawValue)
-    }
+    return try PartProcess.storage(
+      configuration,
+      anna: { anna.door(of: part.cluster, life, to: .shard(endpoint: $0)) },
+      onReady: { _ in
+        say(PartLine.bound.rawValue)
+        say(PartLine.ready.rawValue)
+      })
   }
 
   private func node(_ member: MemberConfiguration, _ life: Incarnation) throws -> PartProcess {
@@ -107,17 +111,5 @@ struct StorageCommand: ParsableCommand {
       cluster: part.cluster, incarnation: life, endpoints: endpoints, dataFolder: folder)
     configuration.software = PartProcess.software
     return configuration
-  }
-
-  private func door(
-    of configuration: StorageConfiguration
-  ) -> (_ storage: String) -> AnnaConfiguration? {
-    { storage in
-      anna.port.map { port in
-        AnnaConfiguration(
-          cluster: configuration.cluster, incarnation: configuration.incarnation,
-          address: annaAddress, port: port, storage: .shard(endpoint: storage))
-      }
-    }
   }
 }

@@ -80,6 +80,17 @@ import Testing
     #expect(try cluster.client("get", "k") == "9 kept")
   }
 
+  @Test func theDoorOfSeveralStorageNodesServesThroughTheDeathOfOne() throws {
+    let cluster = try AnnaCluster(durable: true, options: ["--storage-nodes", "3"])
+    try cluster.client("conflicts")
+    try cluster.client("six_types", "--cluster")
+    try cluster.client("exactly_one_answer", "--cluster")
+    for number in 0..<8 { try cluster.client("put", "key\(number)", "9", "kept") }
+    try cluster.dev.killPart("storage1")
+    for number in 0..<8 { #expect(try cluster.client("get", "key\(number)") == "9 kept") }
+    #expect(try cluster.dev.cbctl("kv", "get", "key3").text == "kept")
+  }
+
   @Test func aTakenPortIsSaidSo() throws {
     let cluster = try AnnaCluster()
     let second = try run(

@@ -65,6 +65,17 @@ import Testing
     #expect(try dev.cbctl("kv", "explain", "absent").status == 3)
   }
 
+  @Test func theCopiesOfAKeyAreExplained() throws {
+    let dev = try LocalDev(durable: true, options: ["--storage-nodes", "3"])
+    #expect(try dev.cbctl("kv", "put", "n", "2", "--level", "durable").status == 0)
+    let outcome = try dev.cbctl("kv", "explain", "n", "-o", "json")
+    #expect(outcome.status == 0, "\(outcome)")
+    let json = outcome.text
+    let parts = json.components(separatedBy: #""shard":"storage"#)
+    #expect(parts.count == 3, "an owner and a replica: \(json)")
+    #expect(json.components(separatedBy: #""current":true"#).count == 3, "\(json)")
+  }
+
   @Test func anExportIsImportedElsewhereByteForByte() async throws {
     let source = try LocalDev()
     let target = try LocalDev()

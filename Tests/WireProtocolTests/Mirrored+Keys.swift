@@ -131,6 +131,7 @@ extension KeyExplanation.Holder: Mirrored {
     holder.incarnation = Incarnation(random.number())
     holder.isOwner = random.chance(50)
     holder.version = Version(generation: random.number(), stamp: random.number())
+    holder.member = random.text()
     return holder
   }
 
@@ -140,6 +141,7 @@ extension KeyExplanation.Holder: Mirrored {
       $0.isOwner = isOwner
       $0.versionGeneration = version.generation
       $0.versionStamp = version.stamp
+      $0.member = member
     }
   }
 }

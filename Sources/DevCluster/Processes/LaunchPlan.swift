@@ -64,14 +64,17 @@ struct LaunchPlan {
   private var routerOptions: [String] {
     let data = tierFolder.map { ["--data", $0.router] } ?? ["--memory", "--memory-storage"]
     return ["--listen", router, "--copies", "\(configuration.copies)"]
-      + ["--storage-nodes-expected", "\(tier?.storageNodes.count ?? 1)"] + data
+      + ["--storage-nodes-expected", "\(tier?.storageNodes.count ?? 1)"] + data + anna
+  }
+
+  private var anna: [String] {
+    configuration.annaPort.map { ["--anna-compat", "--anna-port", "\($0)"] } ?? []
   }
 
   private func storageOptions(_ number: Int) -> [String] {
     let listen = ["--listen", "tcp://127.0.0.1:*"]
     guard let tier else {
       let data = configuration.dataFolder.map { ["--data", $0] } ?? ["--memory"]
-      let anna = configuration.annaPort.map { ["--anna-compat", "--anna-port", "\($0)"] } ?? []
       return listen + ["--listen", shard] + data + anna
     }
     let data = tierFolder.map { ["--data", $0.storage(number)] } ?? ["--memory"]

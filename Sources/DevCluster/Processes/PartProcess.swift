@@ -45,24 +45,31 @@ package final class PartProcess: Sendable {
 
   /// - Parameters:
   ///   - dataFolder: where the ring is kept; nil: in memory only.
+  ///   - anna: told where the router listens, what the door for Anna's clients is to be told.
   ///   - onReady: called with the endpoints bound.
   /// - Throws: `Failure`: `portInUse`, `storageFailed`.
   package static func router(
-    _ configuration: RouterConfiguration, dataFolder: String?, onReady: ([String]) -> Void
+    _ configuration: RouterConfiguration, dataFolder: String?,
+    anna: (_ router: String) -> AnnaConfiguration? = { _ in nil }, onReady: ([String]) -> Void
   ) throws -> PartProcess {
     try refuseTaken(configuration.endpoints)
     let ended = try EndSignal()
     do {
       let started = try Part.router(configuration, dataFolder: dataFolder, ended: ended)
+      let stops = try withDoor(
+        anna(started.endpoints.last ?? ""), ended, before: { started.part.stop(with: .stop) })
       onReady(started.endpoints)
-      return PartProcess(ended, stops: [{ started.part.stop(with: .stop) }])
+      return PartProcess(ended, stops: stops)
     } catch {
       throw Failure(starting: error, at: configuration.endpoints)
     }
   }
 
-  /// - Parameter onReady: called with the endpoints bound once requests are served.
-  /// - Parameter anna: told where the store listens, what the door for Anna's clients is to be told.
+  /// A store of one shard, alone.
+  ///
+  /// - Parameters:
+  ///   - anna: told where the store listens, what the door for Anna's clients is to be told.
+  ///   - onReady: called with the endpoints bound once requests are served.
   /// - Throws: `Failure`: `portInUse`, `dataLocked`, `dataFormat`, `storageFailed`.
   package static func storage(
     _ configuration: StorageConfiguration,
@@ -73,20 +80,30 @@ package final class PartProcess: Sendable {
     do {
       let started = try Part.storage(
         configuration, in: Context(), logger: Logger(part: "storage"), ended: ended)
-      var stops: [@Sendable () -> Void] = [{ started.part.stop(with: .stop) }]
-      do {
-        if let door = anna(started.endpoints.last ?? "") {
-          let part = try Part.anna(door, ended: ended)
-          stops.insert({ part.stop(with: .stop) }, at: 0)
-        }
-      } catch {
-        started.part.stop(with: .stop)
-        throw error
-      }
+      let stops = try withDoor(
+        anna(started.endpoints.last ?? ""), ended, before: { started.part.stop(with: .stop) })
       onReady(started.endpoints)
       return PartProcess(ended, stops: stops)
     } catch {
       throw Failure(starting: error, at: configuration.endpoints)
+    }
+  }
+
+  /// Starts the door for Anna's clients, where there is to be one.
+  ///
+  /// - Parameter stop: ends what the door needs; also called where the door cannot start.
+  /// - Returns: what ends both.
+  private static func withDoor(
+    _ configuration: AnnaConfiguration?, _ ended: EndSignal,
+    before stop: @escaping @Sendable () -> Void
+  ) throws -> [@Sendable () -> Void] {
+    guard let configuration else { return [stop] }
+    do {
+      let door = try Part.anna(configuration, ended: ended)
+      return [{ door.stop(with: .stop) }, stop]
+    } catch {
+      stop()
+      throw error
     }
   }
 

@@ -101,7 +101,8 @@ struct StorageRemove: ClusterCommand {
     }
     try local.want(staying)
     let wait = TierWait(cloud, limit: cluster.timeout?.duration)
-    return try await wait.until("\(names.joined(separator: ", ")) to hand over the keys") { status in
+    return try await wait.until("\(names.joined(separator: ", ")) to hand over the keys") {
+      status in
       let isOver = local.present.intersection(leaving).isDisjoint(with: local.running())
       return isOver && status.tier?.isSettled == true
     }.storageOutput

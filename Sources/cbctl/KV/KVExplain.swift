@@ -62,10 +62,11 @@ extension KeyPlacement {
 extension KeyPlacement.Holder {
   fileprivate var json: AnyValue {
     .map([
-      "shard": .string(incarnation), "generation": .integer(Int64(clamping: generation)),
-      "stamp": .integer(Int64(clamping: stamp)),
+      "shard": .string(shard), "incarnation": .string(incarnation), "current": .bool(isCurrent),
     ])
   }
 
-  fileprivate var text: String { "shard \(incarnation)" }
+  fileprivate var text: String {
+    "\(shard) (life \(incarnation)\(isCurrent ? "" : ", catching up"))"
+  }
 }

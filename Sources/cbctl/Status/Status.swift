@@ -70,7 +70,8 @@ struct Redundancy {
       "nodes": .integer(Int64(nodes)), "nodesThatMayFail": .integer(Int64(nodesThatMayFail)),
       "copiesOfData": .integer(Int64(copiesOfData)),
       "storageNodes": .integer(Int64(storageNodes)),
-      "storageNodesThatMayFail": .integer(Int64(storageNodesThatMayFail)), "durable": .bool(isDurable),
+      "storageNodesThatMayFail": .integer(Int64(storageNodesThatMayFail)),
+      "durable": .bool(isDurable),
     ])
   }
 }
