@@ -56,6 +56,22 @@ import Testing
     }
   }
 
+  @Test func aNodeThatStopsForASecondAgainAndAgainMovesNoKeys() async throws {
+    try await TierUnderLoad.with(nodes: 3, level: .replicated) { tier in
+      let epoch = try await tier.ringEpoch()
+      let flapping = try #require(try tier.dev.processID(of: "storage2"))
+      for _ in 0..<3 {
+        kill(flapping, SIGSTOP)
+        // The time itself is what is tested: shorter than a lease.
+        try await Task.sleep(for: .seconds(1))
+        kill(flapping, SIGCONT)
+        await tier.load.passes(200)
+      }
+      #expect(try await tier.ringEpoch() == epoch)
+      #expect(try tier.dev.processID(of: "storage2") == flapping)
+    }
+  }
+
   @Test func whatWasDurableIsThereAfterTheDeathOfAllNodesAtOnce() async throws {
     try await TierUnderLoad.with(nodes: 3, level: .durable) { tier in
       await tier.load.passes(300)

@@ -176,12 +176,12 @@ struct TierWait {
   func until(
     _ what: String, _ isReached: (ClusterStatus) -> Bool
   ) async throws -> ClusterStatus {
-    let start = ContinuousClock.now
+    let start = MonotonicClock.now
     var hasSpoken = false
     while true {
       let status = try await cloud.status()
       if isReached(status) { return status }
-      let passed = ContinuousClock.now - start
+      let passed = Duration.nanoseconds(MonotonicClock.now - start)
       guard passed < limit else {
         throw Failure(
           .timedOut, "waited \(limit) for \(what); it goes on in the background",
