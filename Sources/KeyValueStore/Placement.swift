@@ -45,6 +45,13 @@ struct Placement {
     isAlone || (place != nil && owners.owner(of: hash) == place)
   }
 
+  /// Whether both this shard and another one are to hold a key. Allocates nothing.
+  func isShared(_ hash: UInt64, with other: RingMember) -> Bool {
+    let owners = owners.owners(of: hash)
+    guard let place, owners.contains(place) else { return false }
+    return owners.contains { self.owners.members[Int($0)] == other }
+  }
+
   /// The other shards that are to have every change of a key: its owners, and those who held it
   /// before for as long as somebody may ask them.
   func others(of hash: UInt64) -> [RingMember] {

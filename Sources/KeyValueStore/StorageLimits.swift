@@ -58,6 +58,16 @@ package struct StorageLimits: Equatable, Sendable {
   /// Requests that wait for what other shards hold of keys on the move; further ones are refused.
   package var parkedRequestsMax = 4096
 
+  /// How often two shards compare what they hold together; nothing younger than the age counts.
+  package var auditInterval = Duration.seconds(30)
+  package var auditAge = Duration.seconds(10)
+  /// Rounds left out while nothing changes here.
+  package var auditSkipsMax = 20
+  /// Stretches that are repaired in a round, of ``Audit/stretchCount``.
+  package var auditStretchesMax = 16
+  /// Passes that wait; one more is left to the next round.
+  package var auditsMax = 64
+
   package init() {}
 
   func checkRelations() {

@@ -89,6 +89,7 @@ extension StorageShard {
 
   /// Notes an entry's change for everybody else who holds it.
   mutating func noteReplication(of entry: Int, at now: Now, isUrgent: Bool) {
+    changes &+= 1
     guard !placement.isAlone, !links.isEmpty else { return }
     let due = isUrgent ? 0 : now.monotonic &+ limits.gossipPeriod.wholeNanoseconds
     for other in placement.others(of: table[entry].hash) {
@@ -235,6 +236,7 @@ extension StorageShard {
   }
 
   private mutating func noteMerge(of entry: Int, at now: Now, into effects: inout [Effect]) {
+    changes &+= 1
     noteForLog(entry)
     scheduleExpiry(of: entry, at: now)
     if table[entry].isObserved { announce(entry, knownTo: nil, at: now, into: &effects) }

@@ -24,6 +24,10 @@ extension StorageShard {
     rejudgeWaiting(at: now, into: &effects)
     retryParked(at: now, into: &effects)
     noteSettled(into: &effects)
+    suspects = [:]
+    summed = [:]
+    equal = [:]
+    auditAt = links.isEmpty ? nil : now.monotonic &+ limits.auditInterval.wholeNanoseconds
   }
 
   /// Why nothing is said about a key here, or done to it.

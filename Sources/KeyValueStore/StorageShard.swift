@@ -48,6 +48,9 @@ package struct StorageShard {
     /// Answers on the link to another shard.
     case replicated(Replicated, from: RingMember)
     case holderAnswer(KeyResponse, number: UInt64, from: RingMember)
+    /// From a shard that dialled this one.
+    case rangeDigest(RangeDigest, from: PeerID)
+    case rangeRepair(RangeRepair, from: PeerID)
     /// `nextDeadline` has come.
     case timerFired
   }
@@ -66,6 +69,8 @@ package struct StorageShard {
     /// On the link to another shard; without a link it is dropped.
     case replicate(Replicate, number: UInt64, to: RingMember)
     case askHolder(KeyRequest, number: UInt64, of: RingMember)
+    case rangeDigest(RangeDigest, to: RingMember)
+    case rangeRepair(RangeRepair, to: RingMember)
     /// To the shard at the other end of a stream of records.
     case replicated(Replicated, to: PeerID)
     /// This shard has all it is to hold by the ring of an epoch: to be reported to the membership.
@@ -131,6 +136,9 @@ package struct StorageShard {
     package var droppedKeys = 0
     /// Two copies took writes of different types for one new key; the type of the higher number stays.
     package var typeConflicts = 0
+    /// Stretches of the hash space in which two copies differed, and records sent for that, in this life.
+    package var divergences = 0
+    package var repairedKeys = 0
   }
 
   package let configuration: Configuration
@@ -174,6 +182,20 @@ package struct StorageShard {
   var settledEpoch: UInt64 = 0
   /// Its log had records of an earlier life, which the ring may have given to others since.
   var hasLeftovers = false
+  /// Passes over the entries for other shards, one after the other.
+  var audits: [Audit] = []
+  /// Monotonic; when the first of them goes on.
+  var auditStepAt: UInt64?
+  /// Monotonic; when the next round begins. Nil while there is no other shard.
+  var auditAt: UInt64?
+  /// Stretches that differed in the last comparison with each shard.
+  var suspects: [RingMember: Set<Int>] = [:]
+  /// What had changed here when each shard was last told sums.
+  var summed: [RingMember: UInt64] = [:]
+  /// What had changed here when each shard last held the same, and how often it was not asked since.
+  var equal: [RingMember: (changes: UInt64, skipped: Int)] = [:]
+  /// Of records here, by anybody.
+  var changes: UInt64 = 0
   var parked: [UInt64: Parked] = [:]
   var holderRequests: UInt64 = 0
   /// Keys on the move that need not be asked about again.
@@ -225,7 +247,7 @@ package struct StorageShard {
   package var nextDeadline: UInt64? {
     let own = [
       flushDeadline, heartbeatDeadline, sweepDeadline, logTrouble?.retryAt, handOver?.nextAt,
-      dropping?.nextAt,
+      dropping?.nextAt, auditAt, auditStepAt,
     ]
     return (own + links.map(\.deadline)).compactMap(\.self).min()
   }
@@ -272,6 +294,8 @@ package struct StorageShard {
     case .replicated(let word, let member): take(word, from: member, at: now, into: &effects)
     case .holderAnswer(let answer, let number, let member):
       takeAnswer(answer, number: number, from: member, at: now, into: &effects)
+    case .rangeDigest(let digest, let peer): take(digest, from: peer, at: now)
+    case .rangeRepair(let repair, let peer): take(repair, from: peer, at: now)
     case .timerFired: fireTimers(at: now, into: &effects)
     }
     startCommit(into: &effects)
@@ -311,6 +335,8 @@ package struct StorageShard {
     if let due = logTrouble?.retryAt, due <= now.monotonic { logTrouble?.retryAt = nil }
     if let due = handOver?.nextAt, due <= now.monotonic { continueHandOver(at: now) }
     if let due = dropping?.nextAt, due <= now.monotonic { continueDropping(at: now) }
+    if let due = auditAt, due <= now.monotonic { beginAudits(at: now) }
+    if let due = auditStepAt, due <= now.monotonic { continueAudit(at: now, into: &effects) }
   }
 
   private mutating func serve(

@@ -30,6 +30,9 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
   /// From a shard that is to hold keys to one that held them: its records, tombstones too. Answered
   /// by `keyResponse`, whose `epoch` is the answerer's.
   case holderRequest = 27
+  /// What two shards hold together, to be compared.
+  case rangeDigest = 28
+  case rangeRepair = 29
 
   case call = 32
   case result = 33

@@ -108,6 +108,8 @@ private func readBody(of frame: Frame) {
   case .replicate: read(Replicate.self, body)
   case .replicated: read(Replicated.self, body)
   case .holderRequest: read(KeyRequest.self, body)
+  case .rangeDigest: read(RangeDigest.self, body)
+  case .rangeRepair: read(RangeRepair.self, body)
   case .controlRequest, .controlResponse: break
   }
 }

@@ -1,5 +1,6 @@
 import ClusterModel
 import ControlProtocol
+import Foundation
 import SwiftProtobuf
 import WireProtocol
 
@@ -139,6 +140,40 @@ extension Replicated: Mirrored {
       $0.merged = merged
       $0.logged = logged
       $0.clock = clock
+    }
+  }
+}
+
+extension RangeDigest: Mirrored {
+  static func random(using random: inout SeededGenerator) -> Self {
+    var digest = RangeDigest()
+    digest.epoch = random.number()
+    digest.cutoff = random.number()
+    digest.sums = random.bytes()
+    return digest
+  }
+
+  var mirror: Cloudburst_RangeDigest {
+    .with {
+      $0.epoch = epoch
+      $0.cutoff = cutoff
+      $0.sums = Data(sums)
+    }
+  }
+}
+
+extension RangeRepair: Mirrored {
+  static func random(using random: inout SeededGenerator) -> Self {
+    var repair = RangeRepair()
+    repair.epoch = random.number()
+    repair.stretches = random.bytes()
+    return repair
+  }
+
+  var mirror: Cloudburst_RangeRepair {
+    .with {
+      $0.epoch = epoch
+      $0.stretches = Data(stretches)
     }
   }
 }

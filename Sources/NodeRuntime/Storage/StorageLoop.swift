@@ -214,6 +214,10 @@ package struct StorageLoop: NodeLoop, ~Copyable {
       case .holderRequest:
         let request = try KeyRequest.decode(frame.body)
         step(.holderRequest(request, number: number, from: peer), at: now)
+      case .rangeDigest:
+        step(.rangeDigest(try RangeDigest.decode(frame.body), from: peer), at: now)
+      case .rangeRepair:
+        step(.rangeRepair(try RangeRepair.decode(frame.body), from: peer), at: now)
       case .ring: effects.append(.ring(shard.ring, to: peer))
       default:
         refuse(peer, number, Failure(.badRequest, "a store takes no \(frame.header.kind)"))
@@ -252,6 +256,10 @@ package struct StorageLoop: NodeLoop, ~Copyable {
         try links.send(message.framed(.replicate, number: number), to: member)
       case .askHolder(let request, let number, let member):
         try links.send(request.framed(.holderRequest, number: number), to: member)
+      case .rangeDigest(let digest, let member):
+        try links.send(digest.framed(.rangeDigest), to: member)
+      case .rangeRepair(let repair, let member):
+        try links.send(repair.framed(.rangeRepair), to: member)
       case .replicated(let word, let peer):
         try send(word.framed(.replicated), 0, to: peer)
       case .settled(let epoch): configuration.onSettled(epoch)

@@ -46,6 +46,8 @@ final class TierNode {
     limits.replicateRecordsMax = 8
     limits.handOverRecordsPerStepMax = 4
     limits.dropGrace = .milliseconds(500)
+    limits.auditInterval = world.profile.comparesCopies ? .seconds(2) : .seconds(1000)
+    limits.auditAge = .seconds(1)
     var shard = StorageShard(
       .init(
         me: member, life: incarnation, actor: incarnation.number, hasLog: true,
@@ -117,7 +119,14 @@ final class TierNode {
   }
 
   func receive(_ input: StorageShard.Input, in life: Incarnation) {
-    deliver(to: life) { [self] in step(input) }
+    deliver(to: life) { [self] in step(losing(input)) }
+  }
+
+  private func losing(_ input: StorageShard.Input) -> StorageShard.Input {
+    let rate = world.profile.recordsPerLoss
+    guard rate > 0, case .replicate(var message, let number, let peer) = input else { return input }
+    message.tuples.removeAll { _ in !world.isHealed && world.draw(1...rate) == 1 }
+    return .replicate(message, number: number, from: peer)
   }
 
   /// Something from the router, or of the connection to it.
@@ -201,6 +210,10 @@ final class TierNode {
       connections[other]?.forth { .replicate(message, number: number, from: $0) }
     case .askHolder(let request, let number, let other):
       connections[other]?.forth { .holderRequest(request, number: number, from: $0) }
+    case .rangeDigest(let digest, let other):
+      connections[other]?.forth { .rangeDigest(digest, from: $0) }
+    case .rangeRepair(let repair, let other):
+      connections[other]?.forth { .rangeRepair(repair, from: $0) }
     case .replicated(let word, let peer):
       incoming(peer)?.back { .replicated(word, from: $0) }
     case .settled(let epoch): live(.settled(epoch: epoch))

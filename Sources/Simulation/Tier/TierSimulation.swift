@@ -23,6 +23,10 @@ package final class TierSimulation {
     package var faults = TierFault.apart
     /// A death comes only once the one before has been made up for.
     package var isOneAtATime = false
+    /// One record in so many, sent to another copy, is lost there though it is acknowledged; 0 is none.
+    /// Reads may miss it until the copies have been compared.
+    package var recordsPerLoss = 0
+    package var comparesCopies = true
 
     package init() {}
 
