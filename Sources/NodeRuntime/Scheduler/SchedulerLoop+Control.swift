@@ -57,7 +57,8 @@ extension SchedulerLoop {
           "the router does not answer: storage nodes can neither come nor be replaced", hint: hint)
       case .store(.shard):
         let effect =
-          name == "storage" ? "calls that read or write state wait" : "others serve its keys"
+          name == "storage"
+          ? "calls that read or write state wait" : "other copies of its keys are asked"
         trouble = .init(.error, at: name, "the store does not answer: \(effect)", hint: hint)
       case .member:
         trouble = .init(
