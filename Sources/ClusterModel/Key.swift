@@ -13,10 +13,27 @@ package struct Key: Hashable, Comparable, Sendable, CustomStringConvertible {
 
   /// - Returns: nil for empty, too long, or not UTF-8.
   package init?(checking bytes: Bytes) {
-    guard !bytes.isEmpty, bytes.count <= Limits.keyBytesMax,
-      String(validating: bytes, as: UTF8.self) != nil
-    else { return nil }
+    guard bytes.withUnsafeBytes({ Self.isValid($0) }) else { return nil }
     self.bytes = bytes
+  }
+
+  /// Whether the bytes are a key's.
+  package static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard !bytes.isEmpty, bytes.count <= Limits.keyBytesMax else { return false }
+    return isASCII(bytes) || String(validating: bytes, as: UTF8.self) != nil
+  }
+
+  private static func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    var (offset, high) = (0, UInt64(0))
+    while offset &+ 8 <= bytes.count {
+      high |= bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      offset &+= 8
+    }
+    while offset < bytes.count {
+      high |= UInt64(bytes[offset])
+      offset &+= 1
+    }
+    return high & 0x8080_8080_8080_8080 == 0
   }
 
   package var description: String { bytes.text }
@@ -26,8 +43,15 @@ package struct Key: Hashable, Comparable, Sendable, CustomStringConvertible {
   }
 
   /// Whether the key belongs to the platform; users may read such keys but not write them.
-  package var isReserved: Bool {
-    bytes.starts(with: ReservedKeys.prefix.utf8) || bytes.starts(with: ReservedKeys.anna.utf8)
+  package var isReserved: Bool { bytes.withUnsafeBytes { Self.isReserved($0) } }
+
+  package static func isReserved(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let first = bytes.first else { return false }
+    return switch first {
+    case UInt8(ascii: "_"): bytes.starts(with: ReservedKeys.prefix.utf8)
+    case UInt8(ascii: "A"): bytes.starts(with: ReservedKeys.anna.utf8)
+    default: false
+    }
   }
 }
 

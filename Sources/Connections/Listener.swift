@@ -17,6 +17,13 @@ package struct Listener: ~Copyable {
     case lost(PeerID, Hello)
   }
 
+  package enum Arrival: Sendable {
+    case event(Event)
+    /// A frame of the kind asked for is in ``borrowedBody`` until the next is taken: answer it with
+    /// ``answerBorrowed(_:)``, or take it as any other with ``takeBorrowed()``.
+    case borrowed(number: UInt64)
+  }
+
   package struct Limits: Sendable {
     /// Further hellos are refused with `OVERLOADED`.
     package var peersMax = 4096
@@ -46,10 +53,12 @@ package struct Listener: ~Copyable {
 
   /// A class, so that sending looks it up once and changes it in place.
   private final class Peer {
+    let id: PeerID
     let hello: Hello
     var outbox: BoundedOutbox
 
-    init(hello: Hello, outbox: BoundedOutbox) {
+    init(_ id: PeerID, hello: Hello, outbox: BoundedOutbox) {
+      self.id = id
       self.hello = hello
       self.outbox = outbox
     }
@@ -59,9 +68,13 @@ package struct Listener: ~Copyable {
   private let cluster: ClusterID
   private let limits: Limits
   private var peers: [PeerID: Peer] = [:]
+  /// The same by their names as numbers, where those are short: libzmq's own are.
+  private var peersByNumber: [UInt64: Peer] = [:]
   private var lost: [(PeerID, Hello)] = []
   private var waiting: Set<PeerID> = []
-  private var message = ReceivedMessage()
+  private let message = BorrowedMessage()
+  /// Who sent what is borrowed.
+  private var lender: Peer?
   private var nextProbe: UInt64
   /// libzmq tells of the end before it takes the peer's name away.
   private static let probeDelay = Duration.milliseconds(10)
@@ -111,21 +124,75 @@ package struct Listener: ~Copyable {
 
   /// - Returns: nil when nothing more waits.
   package mutating func next() throws(ZeroMQError) -> Event? {
+    guard case .event(let event)? = try next(borrowing: nil) else { return nil }
+    return event
+  }
+
+  /// As ``next()``, but clients' frames of one kind are not copied.
+  package mutating func next(borrowing kind: FrameKind?) throws(ZeroMQError) -> Arrival? {
     if let reserve { try takeAccepts(reserve) }
     while true {
-      if let (peer, hello) = lost.popLast() { return .lost(peer, hello) }
-      switch try socket.tryReceive(into: &message) {
+      if let (peer, hello) = lost.popLast() { return .event(.lost(peer, hello)) }
+      switch try socket.tryReceive(into: message) {
       case .nothing: return nil
       case .malformed:
         try refuse(
-          message.peer, number: 0,
+          PeerID([UInt8](message.peer)[...]), number: 0,
           Failure(.badRequest, "a message is one frame of at most \(frameBytesMax) bytes"))
       case .message:
-        if let event = try take(message.body[...], from: message.peer) {
-          return event
+        lender = sender()
+        if let kind, let lender, lender.hello.role == .client, lender.outbox.isEmpty,
+          let number = FrameHeader.number(of: message.body, ifOf: kind)
+        {
+          return .borrowed(number: number)
         }
+        if let event = try takeBorrowed() { return .event(event) }
       }
     }
+  }
+
+  /// What comes behind the header.
+  package var borrowedBody: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: message.body[FrameHeader.byteCount...])
+  }
+
+  /// - Returns: nil for what needs nobody.
+  package mutating func takeBorrowed() throws(ZeroMQError) -> Event? {
+    try take(
+      [UInt8](message.body)[...], from: lender?.id ?? PeerID([UInt8](message.peer)[...]))
+  }
+
+  package mutating func answerBorrowed(_ frame: UnsafeRawBufferPointer) throws(ZeroMQError) {
+    guard let lender else { return }
+    if frame.count >= ByteAccount.countedBytesMin {
+      _ = try send([UInt8](frame), to: lender.id)
+      return
+    }
+    switch try socket.trySend(frame, answering: message) {
+    case .sent: return
+    case .wouldBlock: _ = try send([UInt8](frame), to: lender.id)
+    case .unreachable: lose(lender.id)
+    }
+  }
+
+  private func sender() -> Peer? {
+    let name = message.peer
+    if let number = Self.number(of: name) { return peersByNumber[number] }
+    return peers[PeerID([UInt8](name)[...])]
+  }
+
+  /// Different for each name of up to seven bytes; nil for longer ones.
+  private static func number(of name: UnsafeRawBufferPointer) -> UInt64? {
+    guard name.count < 8 else { return nil }
+    var number = UInt64(name.count)
+    for byte in name { number = number << 8 | UInt64(byte) }
+    return number
+  }
+
+  private mutating func keep(_ peer: Peer?, _ id: PeerID) {
+    peers[id] = peer
+    let number = id.bytes.withUnsafeBytes { Self.number(of: $0) }
+    if let number { peersByNumber[number] = peer }
   }
 
   private mutating func takeAccepts(_ reserve: DescriptorReserve) throws(ZeroMQError) {
@@ -196,14 +263,13 @@ package struct Listener: ~Copyable {
     }
     if let old = peers[peer]?.hello, old.incarnation != hello.incarnation {
       // Events are taken from the end: the loss is told before the new life's hello.
-      peers[peer] = nil
+      keep(nil, peer)
       lost.append((peer, old))
     }
     let account = ByteAccount(partOf: hello.role == .client ? unread : nil)
-    peers[peer] = Peer(
-      hello: hello,
-      outbox: BoundedOutbox(
-        framesMax: limits.waitingFramesMax, bytesMax: limits.waitingBytesMax, account: account))
+    let outbox = BoundedOutbox(
+      framesMax: limits.waitingFramesMax, bytesMax: limits.waitingBytesMax, account: account)
+    keep(Peer(peer, hello: hello, outbox: outbox), peer)
     return .hello(peer, hello)
   }
 
@@ -227,7 +293,7 @@ package struct Listener: ~Copyable {
 
   /// Takes back a hello: the peer is heard no more.
   package mutating func forget(_ peer: PeerID) {
-    peers[peer] = nil
+    keep(nil, peer)
     waiting.remove(peer)
   }
 
@@ -306,7 +372,8 @@ package struct Listener: ~Copyable {
   }
 
   private mutating func lose(_ peer: PeerID) {
-    guard let hello = peers.removeValue(forKey: peer)?.hello else { return }
+    guard let hello = peers[peer]?.hello else { return }
+    keep(nil, peer)
     waiting.remove(peer)
     lost.append((peer, hello))
   }

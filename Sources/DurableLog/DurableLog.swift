@@ -1,7 +1,7 @@
 import CRocksDB
 package import ClusterModel
 import Glibc
-package import WireProtocol
+import WireProtocol
 
 /// The records of one storage node on disk: RocksDB with the records' merge as its merge operator.
 ///
@@ -79,10 +79,12 @@ package final class DurableLog {
     }
   }
 
-  /// Gives every record, tombstones too, in the keys' order.
+  /// Gives every key and encoded record, tombstones too, in the keys' order, borrowed.
   ///
   /// - Throws: `storageFailed` at the first damaged one; none after it is given.
-  package func forEach(_ body: (Key, Record) -> Void) throws(DurableLogError) {
+  package func forEach(
+    _ body: (_ key: UnsafeRawBufferPointer, _ envelope: UnsafeRawBufferPointer) -> Void
+  ) throws(DurableLogError) {
     guard let database else { preconditionFailure("read before the first failure") }
     let reading = rocksdb_readoptions_create()
     defer { rocksdb_readoptions_destroy(reading) }
@@ -92,14 +94,15 @@ package final class DurableLog {
     defer { rocksdb_iter_destroy(iterator) }
     rocksdb_iter_seek_to_first(iterator)
     while rocksdb_iter_valid(iterator) != 0 {
-      let key = Self.copied { rocksdb_iter_key(iterator, $0) }
-      let value = Self.copied { rocksdb_iter_value(iterator, $0) }
-      guard let key = Key(checking: key), let record = try? Record(value) else {
+      let key = Self.borrowed { rocksdb_iter_key(iterator, $0) }
+      let value = Self.borrowed { rocksdb_iter_value(iterator, $0) }
+      guard Key.isValid(key), RecordHeader(checking: value) != nil else {
+        let text = String(decoding: key, as: UTF8.self)
         throw DurableLogError(
           code: .storageFailed, doing: "reading \(folder.path)",
-          reason: "what is stored under \(key.text.debugDescription) is no record")
+          reason: "what is stored under \(text.debugDescription) is no record")
       }
-      body(key, record)
+      body(key, value)
       rocksdb_iter_next(iterator)
     }
     try Self.check("reading \(folder.path)") { rocksdb_iter_get_error(iterator, $0) }
@@ -166,12 +169,12 @@ package final class DurableLog {
     return options
   }
 
-  private static func copied(
+  private static func borrowed(
     _ borrow: (UnsafeMutablePointer<Int>) -> UnsafePointer<CChar>?
-  ) -> Bytes {
+  ) -> UnsafeRawBufferPointer {
     var count = 0
     let start = borrow(&count)
-    return Array(UnsafeRawBufferPointer(start: start, count: count))[...]
+    return UnsafeRawBufferPointer(start: start, count: count)
   }
 
   /// Makes a call that may leave an error text.

@@ -1,164 +1,329 @@
 import ClusterModel
+import Glibc
 import Lattices
 import WireProtocol
 
 /// The records of one shard by key: open addressing over 64-bit stable hashes, the entries dense
-/// beside it.
+/// beside it, each record with its key in a block of memory of its own.
 ///
 /// An entry keeps its number for as long as the table lives, however the table grows, so numbers
-/// serve as cursors, as the log's queue and as the expiry queue's items. Growing rehashes the slots
-/// alone (16 bytes a key) at twice the size: about 20 ms at a million keys.
+/// serve as cursors, as the log's queue and as the expiry queue's items. Beyond key and envelope an
+/// entry takes 24 bytes, 8 of the allocator's, and 11 to 21 in the slots. Growing moves the slots
+/// alone, in their own order: a few milliseconds at a million keys.
+///
+/// A value: a copy that is changed while another one lives gets memory of its own.
 struct RecordTable {
+  /// Refers to the table's memory: what it gives is valid until the table is changed or gone.
   struct Entry {
-    fileprivate(set) var hash: UInt64
-    fileprivate(set) var key: Key
-    /// The encoded record, in a buffer of its own: what GET answers with and what the log is given.
-    fileprivate(set) var envelope: Bytes
-    fileprivate(set) var version: Version
-    fileprivate(set) var expiry: UInt64
-    fileprivate(set) var isTombstone: Bool
+    /// The envelope, then the key; nil in a free entry.
+    fileprivate var block: UnsafeMutableRawPointer?
+    fileprivate var envelopeCount: UInt32 = 0
+    fileprivate var keyCount: UInt16 = 0
     /// Somebody watches the key or is subscribed to it.
     var isObserved = false
     /// The log sequence that covers the record as it is now; 0 where it needs none.
     var logSequence: UInt64 = 0
-    /// When the expiry queue will look at the entry; 0 for never.
-    var expiryQueuedAt: UInt64 = 0
 
     /// Holds no key: to be given to the next.
-    var isFree: Bool { key.bytes.isEmpty }
+    var isFree: Bool { block == nil }
+    var envelopeByteCount: Int { Int(envelopeCount) }
 
-    /// Decodes; the payload shares the envelope's buffer.
+    /// The encoded record, borrowed.
+    var envelopeBytes: UnsafeRawBufferPointer {
+      UnsafeRawBufferPointer(start: block, count: Int(envelopeCount))
+    }
+
+    /// The key, borrowed.
+    var keyBytes: UnsafeRawBufferPointer {
+      UnsafeRawBufferPointer(
+        start: block.map { UnsafeRawPointer($0 + Int(envelopeCount)) }, count: Int(keyCount))
+    }
+
+    fileprivate var byteCount: Int { Int(envelopeCount) + Int(keyCount) }
+
+    /// A copy.
+    var envelope: Bytes { Array(envelopeBytes)[...] }
+    /// A copy.
+    var key: Key { Key(trusted: Array(keyBytes)[...]) }
+    var hash: UInt64 { StableHash.of(keyBytes) }
+    var header: RecordHeader { RecordHeader(envelopeBytes) }
+    var version: Version { header.version }
+    var expiry: UInt64 { header.expiry }
+    var isTombstone: Bool { header.flags.contains(.tombstone) }
+
+    /// Decodes a copy.
     var record: Record {
-      guard let record = try? Record(envelope) else {
+      guard let record = try? Record(copying: envelopeBytes) else {
         preconditionFailure("an entry holds what a Record was encoded to")
       }
       return record
     }
 
     /// - Parameter now: milliseconds since the epoch.
-    func isAbsent(at now: UInt64) -> Bool {
-      isTombstone || (expiry != 0 && expiry <= now)
+    func isAbsent(at now: UInt64) -> Bool { header.isAbsent(at: now) }
+
+    func holds(_ envelope: Bytes) -> Bool {
+      guard envelope.count == envelopeByteCount else { return false }
+      return envelope.withUnsafeBytes { memcmp($0.baseAddress!, block!, $0.count) == 0 }
     }
   }
 
-  private struct Slot {
-    var hash: UInt64 = 0
-    /// -1 is a free slot.
-    var entry: Int32 = -1
+  /// By the lower half of a key's hash, its upper bits first: the ring gives a shard whole stretches
+  /// of the upper half, which would crowd together here.
+  fileprivate struct Slot {
+    var hash: UInt32
+    /// The entry's number and one; 0 is a free slot.
+    var place: UInt32
   }
 
+  private var memory: Memory
+
   /// Tombstones and free entries included: every entry's number is below it.
-  var count: Int { entries.count }
-  /// Entries that hold no key.
-  private var free: ContiguousArray<Int32> = []
+  var count: Int { memory.count }
   /// Records that are not tombstones; expired ones count until the sweep.
   private(set) var liveCount = 0
   /// Keys and envelopes.
   private(set) var byteCount = 0
-  private var entries: ContiguousArray<Entry> = []
-  private var slots: ContiguousArray<Slot>
-  private var mask: UInt64
+  /// Entries that hold no key.
+  private var free: ContiguousArray<Int32> = []
 
   /// Of slots; a power of two.
   init(minimumCapacity: Int = 1024) {
-    precondition(minimumCapacity > 0 && minimumCapacity & (minimumCapacity - 1) == 0)
-    slots = ContiguousArray(repeating: Slot(), count: minimumCapacity)
-    mask = UInt64(minimumCapacity - 1)
+    precondition(minimumCapacity > 1 && minimumCapacity & (minimumCapacity - 1) == 0)
+    memory = Memory(slotCount: minimumCapacity)
   }
 
   subscript(_ entry: Int) -> Entry {
-    get { entries[entry] }
-    _modify { yield &entries[entry] }
+    get { memory.entry(entry) }
+    _modify {
+      makeUnique()
+      precondition(entry < memory.count, "no such entry")
+      yield &memory.entries[entry]
+    }
   }
 
-  func find(_ key: Key) -> Int? { find(key, hash: StableHash.of(key.bytes)) }
+  func find(_ key: Key) -> Int? { key.bytes.withUnsafeBytes { find($0) } }
+
+  func find(_ key: UnsafeRawBufferPointer) -> Int? { memory.find(key, StableHash.of(key)) }
+
+  /// Makes an entry for a key that has none. Both are copied.
+  mutating func insert(_ record: Record, under key: Key) -> Int {
+    key.bytes.withUnsafeBytes { key in
+      insert(under: key, envelopeByteCount: record.prefixByteCount + record.payload.count) {
+        record.write(to: $0)
+      }
+    }
+  }
 
   /// Makes an entry for a key that has none.
   ///
-  /// The key is copied, so the caller's may be a part of a received frame.
-  mutating func insert(_ record: Record, under key: Key) -> Int {
-    let hash = StableHash.of(key.bytes)
-    if (entries.count + 1) * 4 > slots.count * 3 { grow() }
-    let envelope = record.encoded()
-    let entry = Entry(
-      hash: hash, key: Key(trusted: Bytes(Array(key.bytes))), envelope: envelope,
-      version: record.version, expiry: record.expiry, isTombstone: record.isTombstone)
+  /// - Parameter fill: writes the envelope, which a `Record` can be decoded from.
+  mutating func insert(
+    under key: UnsafeRawBufferPointer, envelopeByteCount: Int,
+    fill: (UnsafeMutableRawBufferPointer) -> Void
+  ) -> Int {
+    makeUnique()
+    var entry = Entry(
+      block: nil, envelopeCount: UInt32(envelopeByteCount), keyCount: UInt16(key.count))
+    let block = allocate(entry.byteCount)
+    entry.block = block
+    fill(UnsafeMutableRawBufferPointer(start: block, count: envelopeByteCount))
+    UnsafeMutableRawBufferPointer(start: block + envelopeByteCount, count: key.count)
+      .copyMemory(from: key)
+    byteCount += entry.byteCount
+    if !entry.isTombstone { liveCount += 1 }
     let number: Int
     if let reused = free.popLast() {
       number = Int(reused)
-      entries[number] = entry
+      memory.entries[number] = entry
     } else {
-      number = entries.count
-      precondition(number < Int32.max, "the byte limit ends a shard long before")
-      entries.append(entry)
+      number = memory.append(entry)
     }
-    byteCount += key.bytes.count + envelope.count
-    if !record.isTombstone { liveCount += 1 }
-    occupy(hash, by: Int32(number))
+    memory.occupy(StableHash.of(key), by: number)
     return number
   }
 
   mutating func replace(_ entry: Int, by record: Record) {
-    let envelope = record.encoded()
-    byteCount += envelope.count - entries[entry].envelope.count
-    liveCount += (record.isTombstone ? 0 : 1) - (entries[entry].isTombstone ? 0 : 1)
-    entries[entry].envelope = envelope
-    entries[entry].version = record.version
-    entries[entry].expiry = record.expiry
-    entries[entry].isTombstone = record.isTombstone
+    replace(entry, envelopeByteCount: record.prefixByteCount + record.payload.count) {
+      record.write(to: $0)
+    }
+  }
+
+  /// - Parameter fill: writes the envelope over whatever is there.
+  mutating func replace(
+    _ number: Int, envelopeByteCount: Int, fill: (UnsafeMutableRawBufferPointer) -> Void
+  ) {
+    makeUnique()
+    var entry = memory.entry(number)
+    guard let old = entry.block else { preconditionFailure("a free entry holds no record") }
+    let wasLive = !entry.isTombstone
+    if envelopeByteCount == entry.envelopeByteCount {
+      fill(UnsafeMutableRawBufferPointer(start: old, count: envelopeByteCount))
+    } else {
+      let block = allocate(envelopeByteCount + Int(entry.keyCount))
+      fill(UnsafeMutableRawBufferPointer(start: block, count: envelopeByteCount))
+      UnsafeMutableRawBufferPointer(start: block + envelopeByteCount, count: Int(entry.keyCount))
+        .copyMemory(from: entry.keyBytes)
+      byteCount += envelopeByteCount - entry.envelopeByteCount
+      entry.block = block
+      entry.envelopeCount = UInt32(envelopeByteCount)
+      memory.entries[number] = entry
+      Glibc.free(old)
+    }
+    liveCount += (entry.isTombstone ? 0 : 1) - (wasLive ? 1 : 0)
   }
 
   /// Takes an entry's key away; its number goes to a later one, so nobody may still mean it.
-  mutating func remove(_ entry: Int) {
-    precondition(!entries[entry].isFree, "an entry is removed once")
-    vacate(entries[entry].hash, of: Int32(entry))
-    byteCount -= entries[entry].key.bytes.count + entries[entry].envelope.count
-    if !entries[entry].isTombstone { liveCount -= 1 }
-    entries[entry] = Entry(
-      hash: 0, key: Key(trusted: []), envelope: [], version: .none, expiry: 0, isTombstone: true)
-    free.append(Int32(entry))
+  mutating func remove(_ number: Int) {
+    makeUnique()
+    let entry = memory.entry(number)
+    precondition(!entry.isFree, "an entry is removed once")
+    memory.vacate(entry.hash, of: number)
+    byteCount -= entry.byteCount
+    if !entry.isTombstone { liveCount -= 1 }
+    memory.entries[number] = Entry(block: nil)
+    Glibc.free(entry.block)
+    free.append(Int32(number))
   }
 
-  private func find(_ key: Key, hash: UInt64) -> Int? {
-    var position = hash & mask
-    while true {
-      let slot = slots[Int(position)]
-      if slot.entry < 0 { return nil }
-      if slot.hash == hash, entries[Int(slot.entry)].key.bytes.count == key.bytes.count,
-        compareBytes(entries[Int(slot.entry)].key.bytes, key.bytes) == 0
-      {
-        return Int(slot.entry)
+  private mutating func makeUnique() {
+    if !isKnownUniquelyReferenced(&memory) { memory = Memory(copying: memory) }
+  }
+}
+
+/// What a table holds: entries, the blocks they own, and slots.
+///
+/// SAFETY: a table changes it only while it is the only one that refers to it.
+private final class Memory: @unchecked Sendable {
+  typealias Entry = RecordTable.Entry
+  typealias Slot = RecordTable.Slot
+
+  private(set) var entries: UnsafeMutablePointer<Entry>
+  private(set) var count = 0
+  private var capacity: Int
+  private var slots: UnsafeMutablePointer<Slot>
+  private var slotCount: Int
+  /// How far a hash is moved to give a slot's number.
+  private var shift: UInt32
+
+  init(slotCount: Int, capacity: Int = 768) {
+    self.capacity = capacity
+    entries = allocate(capacity * MemoryLayout<Entry>.stride).assumingMemoryBound(to: Entry.self)
+    self.slotCount = slotCount
+    slots = Self.freeSlots(slotCount)
+    shift = Self.shift(slotCount)
+  }
+
+  init(copying other: Memory) {
+    capacity = other.capacity
+    count = other.count
+    slotCount = other.slotCount
+    shift = other.shift
+    entries = allocate(capacity * MemoryLayout<Entry>.stride).assumingMemoryBound(to: Entry.self)
+    slots = Self.freeSlots(slotCount)
+    slots.update(from: other.slots, count: slotCount)
+    for number in 0..<count {
+      var entry = other.entries[number]
+      if let block = entry.block {
+        entry.block = allocate(entry.byteCount)
+        entry.block?.copyMemory(from: block, byteCount: entry.byteCount)
       }
-      position = (position &+ 1) & mask
+      entries[number] = entry
     }
   }
 
-  private mutating func occupy(_ hash: UInt64, by entry: Int32) {
-    var position = hash & mask
-    while slots[Int(position)].entry >= 0 { position = (position &+ 1) & mask }
-    slots[Int(position)] = Slot(hash: hash, entry: entry)
+  deinit {
+    for number in 0..<count { Glibc.free(entries[number].block) }
+    Glibc.free(entries)
+    Glibc.free(slots)
+  }
+
+  func entry(_ number: Int) -> Entry {
+    precondition(number >= 0 && number < count, "no such entry")
+    return entries[number]
+  }
+
+  func append(_ entry: Entry) -> Int {
+    if count == capacity {
+      precondition(count < Int32.max / 2, "the byte limit ends a shard long before")
+      capacity *= 2
+      // Large blocks are remapped, not copied.
+      guard let grown = realloc(entries, capacity * MemoryLayout<Entry>.stride) else {
+        preconditionFailure("out of memory")
+      }
+      entries = grown.assumingMemoryBound(to: Entry.self)
+    }
+    entries[count] = entry
+    count += 1
+    if count * 4 > slotCount * 3 { grow() }
+    return count - 1
+  }
+
+  func find(_ key: UnsafeRawBufferPointer, _ hash: UInt64) -> Int? {
+    let half = UInt32(truncatingIfNeeded: hash)
+    var position = Int(half >> shift)
+    while true {
+      let slot = slots[position]
+      if slot.place == 0 { return nil }
+      if slot.hash == half {
+        let entry = entries[Int(slot.place) - 1]
+        if Int(entry.keyCount) == key.count,
+          memcmp(entry.keyBytes.baseAddress!, key.baseAddress!, key.count) == 0
+        {
+          return Int(slot.place) - 1
+        }
+      }
+      position = (position + 1) & (slotCount - 1)
+    }
+  }
+
+  func occupy(_ hash: UInt64, by entry: Int) {
+    place(Slot(hash: UInt32(truncatingIfNeeded: hash), place: UInt32(entry + 1)))
+  }
+
+  private func place(_ slot: Slot) {
+    var position = Int(slot.hash >> shift)
+    while slots[position].place != 0 { position = (position + 1) & (slotCount - 1) }
+    slots[position] = slot
   }
 
   /// Moves back what stands behind the slot because of it, so that no search ends too early.
-  private mutating func vacate(_ hash: UInt64, of entry: Int32) {
-    var hole = hash & mask
-    while slots[Int(hole)].entry != entry { hole = (hole &+ 1) & mask }
-    var next = (hole &+ 1) & mask
-    while slots[Int(next)].entry >= 0 {
-      let home = slots[Int(next)].hash & mask
-      if (next &- home) & mask >= (next &- hole) & mask {
-        slots[Int(hole)] = slots[Int(next)]
+  func vacate(_ hash: UInt64, of entry: Int) {
+    let mask = slotCount - 1
+    var hole = Int(UInt32(truncatingIfNeeded: hash) >> shift)
+    while slots[hole].place != UInt32(entry + 1) { hole = (hole + 1) & mask }
+    var next = (hole + 1) & mask
+    while slots[next].place != 0 {
+      let home = Int(slots[next].hash >> shift)
+      if (next - home) & mask >= (next - hole) & mask {
+        slots[hole] = slots[next]
         hole = next
       }
-      next = (next &+ 1) & mask
+      next = (next + 1) & mask
     }
-    slots[Int(hole)] = Slot()
+    slots[hole] = Slot(hash: 0, place: 0)
   }
 
-  private mutating func grow() {
-    let old = slots
-    slots = ContiguousArray(repeating: Slot(), count: old.count * 2)
-    mask = UInt64(slots.count - 1)
-    for slot in old where slot.entry >= 0 { occupy(slot.hash, by: slot.entry) }
+  private func grow() {
+    let (old, oldCount) = (slots, slotCount)
+    slotCount *= 2
+    shift = Self.shift(slotCount)
+    slots = Self.freeSlots(slotCount)
+    for position in 0..<oldCount where old[position].place != 0 { place(old[position]) }
+    Glibc.free(old)
   }
+
+  private static func shift(_ slotCount: Int) -> UInt32 { 32 - UInt32(slotCount.trailingZeroBitCount) }
+
+  private static func freeSlots(_ count: Int) -> UnsafeMutablePointer<Slot> {
+    guard let slots = calloc(count, MemoryLayout<Slot>.stride) else {
+      preconditionFailure("out of memory")
+    }
+    return slots.assumingMemoryBound(to: Slot.self)
+  }
+}
+
+private func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+  guard let memory = malloc(byteCount) else { preconditionFailure("out of memory") }
+  return memory
 }

@@ -96,7 +96,7 @@ extension StorageShard {
       links[link].note(entry, flushAt: 0)
       statistic.repairedKeys += 1
     } else if table[entry].version.stamp < audit.cutoff {
-      audit.add(table[entry].envelope, under: table[entry].hash)
+      audit.add(table[entry].envelopeBytes, under: table[entry].hash)
     }
   }
 

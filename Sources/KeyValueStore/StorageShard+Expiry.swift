@@ -9,12 +9,10 @@ extension StorageShard {
   mutating func scheduleExpiry(of entry: Int, at now: Now) {
     let expiry = table[entry].isTombstone ? 0 : table[entry].expiry
     guard expiry != 0 else { return }
-    let queued = table[entry].expiryQueuedAt
     // An item that is due earlier asks the entry then; one that is due later is left to go stale.
-    guard queued == 0 || expiry < queued else { return }
-    table[entry].expiryQueuedAt = expiry
+    guard expiry < expiries.time(of: entry) ?? .max else { return }
     expiries.insert(.init(time: expiry, entry: Int32(entry)))
-    if expiries.count > 2 * table.count + 1024 { rebuildExpiries() }
+    if expiries.count > 2 * expiries.entryCount + 1024 { expiries.rebuild() }
     scheduleSweep(at: now)
   }
 
@@ -22,8 +20,7 @@ extension StorageShard {
     for _ in 0..<limits.expiredPerStepMax {
       guard let item = expiries.takeFirst(dueAt: now.wall) else { break }
       let entry = Int(item.entry)
-      guard !table[entry].isFree, table[entry].expiryQueuedAt == item.time else { continue }
-      table[entry].expiryQueuedAt = 0
+      guard !table[entry].isFree else { continue }
       if let tombstone = table[entry].record.buried(at: now.wall) {
         table.replace(entry, by: tombstone)
         noteChange(of: entry, knownTo: nil, at: now, into: &effects)
@@ -41,15 +38,6 @@ extension StorageShard {
     sweepDeadline = expiries.first.map { first in
       let pause = first.time > now.wall ? first.time - now.wall : 0
       return now.monotonic &+ min(pause, Self.sweepPauseMillisecondsMax) &* 1_000_000
-    }
-  }
-
-  private mutating func rebuildExpiries() {
-    expiries.removeAll()
-    for entry in 0..<table.count {
-      table[entry].expiryQueuedAt = table[entry].isTombstone ? 0 : table[entry].expiry
-      let time = table[entry].expiryQueuedAt
-      if time != 0 { expiries.insert(.init(time: time, entry: Int32(entry))) }
     }
   }
 }

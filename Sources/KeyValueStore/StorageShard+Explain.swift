@@ -30,7 +30,7 @@ extension StorageShard {
     var explanation = KeyExplanation()
     explanation.holders = holders(of: entry, record.version)
     explanation.payloadBytes = UInt64(record.payload.count)
-    explanation.storedBytes = UInt64(key.bytes.count + table[entry].envelope.count)
+    explanation.storedBytes = UInt64(key.bytes.count + table[entry].envelopeByteCount)
     explanation.expiry = record.expiry
     explanation.isInMemory = true
     explanation.isLogged = configuration.hasLog && table[entry].logSequence <= log.persisted

@@ -125,7 +125,7 @@ extension StorageShard {
     var bytes = 0
     let bytesMax = limits.logBatchBytesMax
     let entries = log.startCommit(countMax: limits.logBatchRecordsMax) { [table] entry in
-      bytes += table[entry].envelope.count
+      bytes += table[entry].envelopeByteCount
       return bytes >= bytesMax
     }
     // What was dropped goes first: a key that has come back since is written behind it.

@@ -71,11 +71,11 @@ extension StorageShard {
     var number = min(start, table.count)
     let end = min(table.count, number + limits.listRecordsPerStepMax)
     while number < end, response.tuples.count < keysMax {
-      let key = table[number].key
-      if key.bytes.starts(with: prefix), !table[number].isAbsent(at: now.wall),
-        placement.isFirstOwner(of: table[number].hash)
+      let entry = table[number]
+      if !entry.isFree, entry.keyBytes.starts(with: prefix), !entry.isAbsent(at: now.wall),
+        placement.isFirstOwner(of: entry.hash)
       {
-        response.tuples.append(KeyTuple(key: key))
+        response.tuples.append(KeyTuple(key: entry.key))
       }
       number += 1
     }

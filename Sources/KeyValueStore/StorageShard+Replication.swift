@@ -149,7 +149,7 @@ extension StorageShard {
       guard let due = links[index].deadline, due <= now.monotonic else { continue }
       var bytes = 0
       let batch = links[index].startBatch(countMax: limits.replicateRecordsMax) { [table, limits] in
-        bytes += table[$0].envelope.count
+        bytes += table[$0].envelopeByteCount
         return bytes >= limits.replicateBytesMax
       }
       var message = Replicate()
@@ -184,7 +184,7 @@ extension StorageShard {
       }
       let entry = mergeReplica(record, tuple, at: now, into: &effects)
       logSequence = max(logSequence, table[entry].logSequence)
-      if table[entry].envelope != tuple.record, let link = linkIndex(sender.member) {
+      if !table[entry].holds(tuple.record), let link = linkIndex(sender.member) {
         let due = now.monotonic &+ limits.gossipPeriod.wholeNanoseconds
         links[link].note(entry, flushAt: due)
       }
@@ -215,7 +215,7 @@ extension StorageShard {
       noteMerge(of: entry, at: now, into: &effects)
       return entry
     }
-    if table[entry].envelope == tuple.record { return entry }
+    if table[entry].holds(tuple.record) { return entry }
     var held = table[entry].record
     let before = held
     switch held.merge(record) {

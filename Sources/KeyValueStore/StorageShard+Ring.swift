@@ -111,8 +111,8 @@ extension StorageShard {
         guard let link = linkIndex(heir) else { continue }
         links[link].note(scan.cursor, flushAt: 0)
         statistic.handedOverKeys += 1
-        statistic.handedOverBytes += table[scan.cursor].envelope.count
-        bytes += table[scan.cursor].envelope.count
+        statistic.handedOverBytes += table[scan.cursor].envelopeByteCount
+        bytes += table[scan.cursor].envelopeByteCount
       }
     }
     scan.nextAt = now.monotonic &+ limits.handOverInterval.wholeNanoseconds
@@ -213,6 +213,7 @@ extension StorageShard {
   private mutating func forget(_ entry: Int) {
     if configuration.hasLog { forgotten.append(table[entry].key) }
     table.remove(entry)
+    expiries.forget(entry)
     statistic.droppedKeys += 1
   }
 }

@@ -166,7 +166,7 @@ extension StorageShard {
         continue
       }
       batch.append(self.update(entry, at: now))
-      bytes += table[entry].envelope.count
+      bytes += table[entry].envelopeByteCount
       guard batch.count >= limits.pushTuplesMax || bytes >= limits.pushFrameBytesMax else {
         continue
       }

@@ -253,11 +253,24 @@ package struct StorageShard {
   }
 
   /// Takes over a record from the log, before the first input; once a key.
-  package mutating func restore(_ record: Record, under key: Key, at now: Now) {
-    clock = HybridLogicalClock(last: max(clock.last, record.stamp))
-    let entry = table.insert(record, under: key)
-    scheduleExpiry(of: entry, at: now)
+  ///
+  /// - Parameter envelope: copied; a `Record` can be decoded from it.
+  package mutating func restore(
+    _ envelope: UnsafeRawBufferPointer, under key: UnsafeRawBufferPointer, at now: Now
+  ) {
+    let header = RecordHeader(envelope)
+    clock = HybridLogicalClock(last: max(clock.last, header.version.stamp))
+    let entry = table.insert(under: key, envelopeByteCount: envelope.count) {
+      $0.copyMemory(from: envelope)
+    }
+    if header.expiry != 0 { scheduleExpiry(of: entry, at: now) }
     hasLeftovers = true
+  }
+
+  package mutating func restore(_ record: Record, under key: Key, at now: Now) {
+    record.encoded().withUnsafeBytes { envelope in
+      key.bytes.withUnsafeBytes { restore(envelope, under: $0, at: now) }
+    }
   }
 
   package mutating func step(_ input: Input, at now: Now, into effects: inout [Effect]) {

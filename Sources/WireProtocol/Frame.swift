@@ -89,6 +89,16 @@ package struct FrameHeader: Equatable, Sendable {
   }
 }
 
+extension FrameHeader {
+  /// The number of a frame, if it is of this protocol's version and of a kind.
+  package static func number(of frame: UnsafeRawBufferPointer, ifOf kind: FrameKind) -> UInt64? {
+    guard frame.count >= byteCount, frame[0] == protocolVersion, frame[1] == kind.rawValue else {
+      return nil
+    }
+    return UInt64(littleEndian: frame.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+  }
+}
+
 /// A received frame, header read, body still bytes.
 package struct Frame: Equatable, Sendable {
   package let header: FrameHeader

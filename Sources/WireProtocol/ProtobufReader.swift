@@ -27,6 +27,35 @@ package struct ProtobufReader: ~Copyable {
     end = buffer.count
   }
 
+  /// For what is read by `place()`: byte fields cannot be cut from borrowed memory.
+  init(borrowing buffer: UnsafeRawBufferPointer) {
+    bytes = []
+    self.buffer = buffer
+    end = buffer.count
+  }
+
+  /// Where a byte field lies in the buffer.
+  @inline(__always)
+  mutating func place() throws(WireError) -> (start: UInt32, count: UInt32) {
+    guard wireType == 2 else { throw .badValue(field: field) }
+    let count = try length()
+    defer { position += count }
+    return (UInt32(position), UInt32(count))
+  }
+
+  /// Goes into a nested message, whose fields are next.
+  ///
+  /// - Returns: for `leave(to:)` at its end.
+  @inline(__always)
+  mutating func enter() throws(WireError) -> Int {
+    guard wireType == 2 else { throw .badValue(field: field) }
+    let count = try length()
+    defer { end = position + count }
+    return end
+  }
+
+  mutating func leave(to outerEnd: Int) { end = outerEnd }
+
   /// Moves to the next field. - Returns: false at the end.
   package mutating func next() throws(WireError) -> Bool {
     guard position < end else { return false }

@@ -1,4 +1,4 @@
-import ClusterModel
+package import ClusterModel
 
 /// The envelope in borrowed memory, as the shared cache keeps it: no array in between.
 extension Record {
@@ -24,6 +24,13 @@ extension Record {
     }
   }
 
+  /// Writes the whole envelope.
+  package func write(to memory: UnsafeMutableRawBufferPointer) {
+    writePrefix(to: memory)
+    let place = UnsafeMutableRawBufferPointer(rebasing: memory[prefixByteCount...])
+    payload.withUnsafeBytes { place.copyMemory(from: $0) }
+  }
+
   /// Reads an envelope from memory of any alignment and copies its metadata and payload out, so that
   /// the memory may change afterwards.
   package init(copying memory: UnsafeRawBufferPointer) throws(WireError) {
@@ -46,5 +53,64 @@ extension Record {
       metadata = Array(memory[Self.headerByteCount..<payloadStart])[...]
     }
     guard !isTombstone || (lattice == .none && payload.isEmpty) else { throw .badTag }
+  }
+}
+
+/// The fixed part of an envelope, read where it lies.
+package struct RecordHeader {
+  package let lattice: UInt8
+  package let flags: Record.Flags
+  package let encoding: UInt8
+  package let version: Version
+  /// Milliseconds since the epoch; zero is never.
+  package let expiry: UInt64
+  package let metadataByteCount: Int
+
+  /// - Parameter envelope: at least `Record.headerByteCount` bytes, of any alignment.
+  @inline(__always)
+  package init(_ envelope: UnsafeRawBufferPointer) {
+    precondition(envelope.count >= Record.headerByteCount, "an envelope begins with its header")
+    func number(at offset: Int) -> UInt64 {
+      UInt64(littleEndian: envelope.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+    lattice = envelope[1]
+    flags = Record.Flags(
+      rawValue: UInt16(littleEndian: envelope.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+    encoding = envelope[4]
+    version = Version(generation: number(at: 8), stamp: number(at: 16))
+    expiry = number(at: 32)
+    metadataByteCount = Int(UInt32(truncatingIfNeeded: number(at: 40)))
+  }
+
+  /// Nil where a `Record` could not be decoded.
+  package init?(checking envelope: UnsafeRawBufferPointer) {
+    guard envelope.count >= Record.headerByteCount, envelope[0] == Record.formatVersion,
+      LatticeType(rawValue: envelope[1]) != nil
+    else { return nil }
+    self.init(envelope)
+    let rest = envelope.count - Record.headerByteCount
+    guard metadataByteCount <= rest else { return nil }
+    let isTombstone = flags.contains(.tombstone)
+    guard !isTombstone || (lattice == LatticeType.none.rawValue && metadataByteCount == rest)
+    else { return nil }
+  }
+
+  /// Writes a last-writer-wins record as sent, with a version of its own.
+  package static func stamped(
+    _ record: UnsafeRawBufferPointer, _ version: Version,
+    to memory: UnsafeMutableRawBufferPointer
+  ) {
+    memory.copyMemory(from: record)
+    let kept = UInt64(Record.formatVersion) | UInt64(record[1]) << 8 | UInt64(record[4]) << 32
+    memory.storeBytes(of: kept.littleEndian, toByteOffset: 0, as: UInt64.self)
+    memory.storeBytes(of: version.generation.littleEndian, toByteOffset: 8, as: UInt64.self)
+    memory.storeBytes(of: version.stamp.littleEndian, toByteOffset: 16, as: UInt64.self)
+    memory.storeBytes(of: 0, toByteOffset: 24, as: UInt64.self)
+    memory.storeBytes(of: 0, toByteOffset: 40, as: UInt64.self)
+  }
+
+  /// - Parameter now: milliseconds since the epoch.
+  package func isAbsent(at now: UInt64) -> Bool {
+    flags.contains(.tombstone) || (expiry != 0 && expiry <= now)
   }
 }

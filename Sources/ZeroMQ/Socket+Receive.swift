@@ -20,7 +20,65 @@ package enum ReceiveOutcome: Equatable, Sendable {
   case malformed
 }
 
+/// A received message in libzmq's memory, reused from message to message.
+package final class BorrowedMessage {
+  fileprivate let nameFrame = UnsafeMutablePointer<zmq_msg_t>.allocate(capacity: 1)
+  fileprivate let bodyFrame = UnsafeMutablePointer<zmq_msg_t>.allocate(capacity: 1)
+
+  package init() {
+    zmq_msg_init(nameFrame)
+    zmq_msg_init(bodyFrame)
+  }
+
+  deinit {
+    zmq_msg_close(nameFrame)
+    zmq_msg_close(bodyFrame)
+    nameFrame.deallocate()
+    bodyFrame.deallocate()
+  }
+
+  /// Who sent it, at a ROUTER. Valid, as the body is, until the next message is received into this one.
+  package var peer: UnsafeRawBufferPointer { bytes(of: &nameFrame.pointee) }
+  package var body: UnsafeRawBufferPointer { bytes(of: &bodyFrame.pointee) }
+}
+
 extension Socket {
+  /// Takes one waiting message of a ROUTER without a copy, if there is one.
+  package borrowing func tryReceive(
+    into message: BorrowedMessage
+  ) throws(ZeroMQError) -> ReceiveOutcome {
+    precondition(kind == .router, "only a ROUTER names the peer")
+    if news.isKnownToBeNone { return .nothing }
+    guard try receiveFrame(&message.nameFrame.pointee, from: handle) else {
+      news.noteNone()
+      return .nothing
+    }
+    let body = message.bodyFrame
+    // libzmq hands over whole messages: the frames after the first are there.
+    guard zmq_msg_more(message.nameFrame) != 0, try receiveFrame(&body.pointee, from: handle)
+    else { return .malformed }
+    guard zmq_msg_more(body) == 0 else {
+      while zmq_msg_more(body) != 0, try receiveFrame(&body.pointee, from: handle) {}
+      return .malformed
+    }
+    return message.body.count <= options.messageBytesMax ? .message : .malformed
+  }
+
+  /// As ``trySend(_:to:)-([UInt8],_)`` to whom a message came from; the bytes are copied.
+  package borrowing func trySend(
+    _ body: UnsafeRawBufferPointer, answering message: BorrowedMessage
+  ) throws(ZeroMQError) -> SendOutcome {
+    precondition(body.count <= options.messageBytesMax, "an answer is a frame")
+    let handle = self.handle
+    news.notePossible()
+    let name = message.peer
+    let addressed = try outcomeOfSend {
+      zmq_send(handle, name.baseAddress, name.count, ZMQ_DONTWAIT | ZMQ_SNDMORE)
+    }
+    guard addressed == .sent else { return addressed }
+    return try outcomeOfSend { zmq_send(handle, body.baseAddress, body.count, ZMQ_DONTWAIT) }
+  }
+
   /// Takes one waiting message, if there is one.
   package borrowing func tryReceive(
     into message: inout ReceivedMessage

@@ -66,7 +66,7 @@ extension Socket {
   }
 }
 
-private func outcomeOfSend(_ send: () -> Int32) throws(ZeroMQError) -> Socket.SendOutcome {
+func outcomeOfSend(_ send: () -> Int32) throws(ZeroMQError) -> Socket.SendOutcome {
   while true {
     if send() >= 0 { return .sent }
     let number = zmq_errno()

@@ -27,6 +27,8 @@ package struct StorageLoop: NodeLoop, ~Copyable {
   private var links: ShardLinks
   /// Reused from turn to turn.
   private var effects: [StorageShard.Effect] = []
+  private var plain = PlainKeyRequest()
+  private var answer = FrameBuffer()
   /// Monotonic; set once the loop is told to stop.
   private var stopDeadline: UInt64?
 
@@ -81,7 +83,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
     let now = Self.now()
     do throws(DurableLogError) {
       log = try DurableLog(folder: folder)
-      try log.forEach { key, record in shard.restore(record, under: key, at: now) }
+      try log.forEach { key, envelope in shard.restore(envelope, under: key, at: now) }
     } catch {
       throw error.failure
     }
@@ -158,7 +160,12 @@ package struct StorageLoop: NodeLoop, ~Copyable {
 
   private mutating func takeFrames(at now: StorageShard.Now) throws {
     for _ in 0..<Self.framesPerTurnMax {
-      switch try listener.next() {
+      let arrival = try listener.next(borrowing: stopDeadline == nil ? .keyRequest : nil)
+      guard let event = try event(of: arrival, at: now) else {
+        if arrival == nil { return }
+        continue
+      }
+      switch event {
       case .hello(let peer, let hello):
         // What the stream of before still had goes out before the welcome that ends it.
         try perform()
@@ -166,8 +173,25 @@ package struct StorageLoop: NodeLoop, ~Copyable {
         step(connected(peer, hello), at: now)
       case .frame(let peer, let frame): try take(frame, from: peer, at: now)
       case .lost(let peer, _): step(.disconnected(peer), at: now)
-      case nil: return
       }
+    }
+  }
+
+  /// - Returns: nil for a request that was served the short way.
+  private mutating func event(
+    of arrival: Listener.Arrival?, at now: StorageShard.Now
+  ) throws -> Listener.Event? {
+    switch arrival {
+    case nil: return nil
+    case .event(let event): return event
+    case .borrowed(let number):
+      let body = listener.borrowedBody
+      guard plain.read(body, tuplesMax: shard.configuration.limits.tuplesPerRequestMax),
+        shard.servePlainly(
+          &plain, from: body, number: number, at: now, answer: &answer, into: &effects)
+      else { return try listener.takeBorrowed() }
+      try listener.answerBorrowed(answer.bytes)
+      return nil
     }
   }
 

@@ -1,0 +1,143 @@
+import ClusterModel
+package import WireProtocol
+
+/// The short way for the commonest requests: clients' GETs and PUTs of last-writer-wins values, at
+/// level `accepted`, of keys that are this shard's and need nobody else. What they do, and answer, is
+/// what `step(.request)` does; whatever is in any way different goes that way instead.
+extension StorageShard {
+  /// Longer values are not worth it.
+  private static let recordBytesMax = 16 << 10
+  private static let answerBytesMax = 64 << 10
+
+  /// Serves a client's request.
+  ///
+  /// - Parameters:
+  ///   - body: what the request was read from.
+  ///   - answer: the whole frame to send back.
+  /// - Returns: false when nothing was done: it is to go the long way.
+  package mutating func servePlainly(
+    _ request: inout PlainKeyRequest, from body: UnsafeRawBufferPointer, number: UInt64,
+    at now: Now, answer: inout FrameBuffer, into effects: inout [Effect]
+  ) -> Bool {
+    guard placement.awaited.isEmpty, now.monotonic < leaseEnd, !placement.isFenced,
+      placement.isAlone || placement.view.epoch > 0
+    else { return false }
+    if request.type == .get {
+      guard findAll(&request, in: body, at: now) else { return false }
+      answer.begin(.get, number: number)
+      for tuple in request.tuples {
+        let entry = table[Int(tuple.entry)]
+        answer.tuple(
+          key: entry.keyBytes, record: entry.envelopeBytes, version: entry.header.version)
+      }
+    } else {
+      guard canPut(&request, in: body, at: now) else { return false }
+      answer.begin(.put, number: number)
+      for tuple in request.tuples {
+        let entry = put(tuple, in: body, at: now, into: &effects)
+        answer.tuple(
+          key: tuple.key(in: body), record: UnsafeRawBufferPointer(start: nil, count: 0),
+          version: table[entry].version)
+      }
+      startCommit(into: &effects)
+      if !links.isEmpty { flushLinks(at: now, into: &effects) }
+    }
+    answer.end(clock: clock.last)
+    return true
+  }
+
+  private func findAll(
+    _ request: inout PlainKeyRequest, in body: UnsafeRawBufferPointer, at now: Now
+  ) -> Bool {
+    var bytes = 0
+    for index in request.tuples.indices {
+      let key = request.tuples[index].key(in: body)
+      guard request.tuples[index].record(in: body).isEmpty, Key.isValid(key),
+        let entry = find(key)
+      else { return false }
+      let found = table[entry]
+      bytes += found.envelopeByteCount
+      guard bytes <= Self.answerBytesMax, !found.isAbsent(at: now.wall) else { return false }
+      request.tuples[index].entry = Int32(entry)
+    }
+    return true
+  }
+
+  /// Nil where the key is not there, or not this shard's to speak of.
+  private func find(_ key: UnsafeRawBufferPointer) -> Int? {
+    placement.isAlone || isHere(StableHash.of(key)) ? table.find(key) : nil
+  }
+
+  private func isHere(_ hash: UInt64) -> Bool {
+    placement.isOwner(of: hash) && !(configuration.hasLog && placement.isOutOfReach(hash))
+  }
+
+  private func canPut(
+    _ request: inout PlainKeyRequest, in body: UnsafeRawBufferPointer, at now: Now
+  ) -> Bool {
+    guard request.level ?? configuration.defaultLevel == .accepted,
+      clock.lead(over: now.wall) <= Limits.clockDriftMax
+    else { return false }
+    var growth = 0
+    for index in request.tuples.indices {
+      let key = request.tuples[index].key(in: body)
+      let record = request.tuples[index].record(in: body)
+      guard Key.isValid(key), !Key.isReserved(key), Self.isPlain(record) else { return false }
+      growth += key.count + record.count
+      let entry = table.find(key)
+      if let entry {
+        let held = table[entry].header
+        guard held.isPlainRegister, !held.isAbsent(at: now.wall), held.version.stamp <= clock.last
+        else { return false }
+      }
+      guard placement.isAlone || isHere(StableHash.of(key)) else { return false }
+      request.tuples[index].entry = Int32(entry ?? -1)
+    }
+    return table.byteCount + growth <= limits.storedBytesMax
+  }
+
+  /// Whether a client sent it to be stamped and stored as it is.
+  private static func isPlain(_ record: UnsafeRawBufferPointer) -> Bool {
+    guard record.count >= Record.headerByteCount, record.count <= recordBytesMax,
+      record[0] == Record.formatVersion
+    else { return false }
+    let header = RecordHeader(record)
+    return header.lattice == LatticeType.lastWriterWins.rawValue
+      && header.flags.subtracting(.blind).isEmpty && header.version.stamp == 0
+      && header.expiry == 0 && header.metadataByteCount == 0
+  }
+
+  /// - Returns: the entry that holds it.
+  private mutating func put(
+    _ tuple: PlainKeyRequest.Tuple, in body: UnsafeRawBufferPointer, at now: Now,
+    into effects: inout [Effect]
+  ) -> Int {
+    let key = tuple.key(in: body)
+    let record = tuple.record(in: body)
+    let stamp = clock.tick(now: now.wall)
+    // One that was not there may be by now: the same request can name a key twice.
+    let held = tuple.entry >= 0 ? Int(tuple.entry) : table.find(key)
+    let entry: Int
+    if let held {
+      let generation = table[held].header.version.generation
+      table.replace(held, envelopeByteCount: record.count) {
+        RecordHeader.stamped(record, Version(generation: generation, stamp: stamp), to: $0)
+      }
+      entry = held
+    } else {
+      entry = table.insert(under: key, envelopeByteCount: record.count) {
+        RecordHeader.stamped(record, Version(generation: 0, stamp: stamp), to: $0)
+      }
+      table[entry].isObserved = !interests.isEmpty && interests[table[entry].key] != nil
+    }
+    noteChange(of: entry, knownTo: nil, at: now, into: &effects)
+    return entry
+  }
+}
+
+extension RecordHeader {
+  /// Held here, a last-writer-wins value of this system, with nothing besides.
+  fileprivate var isPlainRegister: Bool {
+    lattice == LatticeType.lastWriterWins.rawValue && flags.isEmpty
+  }
+}
