@@ -15,7 +15,8 @@ import WireProtocol
 struct RecordTable {
   /// Refers to the table's memory: what it gives is valid until the table is changed or gone.
   struct Entry {
-    /// The envelope, then the key; nil in a free entry.
+    /// The key, then the envelope: what a look-up and a write read first lies together. Nil in a free
+    /// entry.
     fileprivate var block: UnsafeMutableRawPointer?
     fileprivate var envelopeCount: UInt32 = 0
     fileprivate var keyCount: UInt16 = 0
@@ -30,13 +31,13 @@ struct RecordTable {
 
     /// The encoded record, borrowed.
     var envelopeBytes: UnsafeRawBufferPointer {
-      UnsafeRawBufferPointer(start: block, count: Int(envelopeCount))
+      UnsafeRawBufferPointer(
+        start: block.map { UnsafeRawPointer($0 + Int(keyCount)) }, count: Int(envelopeCount))
     }
 
     /// The key, borrowed.
     var keyBytes: UnsafeRawBufferPointer {
-      UnsafeRawBufferPointer(
-        start: block.map { UnsafeRawPointer($0 + Int(envelopeCount)) }, count: Int(keyCount))
+      UnsafeRawBufferPointer(start: block, count: Int(keyCount))
     }
 
     fileprivate var byteCount: Int { Int(envelopeCount) + Int(keyCount) }
@@ -64,7 +65,7 @@ struct RecordTable {
 
     func holds(_ envelope: Bytes) -> Bool {
       guard envelope.count == envelopeByteCount else { return false }
-      return envelope.withUnsafeBytes { memcmp($0.baseAddress!, block!, $0.count) == 0 }
+      return envelope.withUnsafeBytes { memcmp($0.baseAddress!, envelopeBytes.baseAddress!, $0.count) == 0 }
     }
   }
 
@@ -127,9 +128,8 @@ struct RecordTable {
       block: nil, envelopeCount: UInt32(envelopeByteCount), keyCount: UInt16(key.count))
     let block = allocate(entry.byteCount)
     entry.block = block
-    fill(UnsafeMutableRawBufferPointer(start: block, count: envelopeByteCount))
-    UnsafeMutableRawBufferPointer(start: block + envelopeByteCount, count: key.count)
-      .copyMemory(from: key)
+    UnsafeMutableRawBufferPointer(start: block, count: key.count).copyMemory(from: key)
+    fill(UnsafeMutableRawBufferPointer(start: block + key.count, count: envelopeByteCount))
     byteCount += entry.byteCount
     if !entry.isTombstone { liveCount += 1 }
     let number: Int
@@ -157,13 +157,13 @@ struct RecordTable {
     var entry = memory.entry(number)
     guard let old = entry.block else { preconditionFailure("a free entry holds no record") }
     let wasLive = !entry.isTombstone
+    let keyCount = Int(entry.keyCount)
     if envelopeByteCount == entry.envelopeByteCount {
-      fill(UnsafeMutableRawBufferPointer(start: old, count: envelopeByteCount))
+      fill(UnsafeMutableRawBufferPointer(start: old + keyCount, count: envelopeByteCount))
     } else {
-      let block = allocate(envelopeByteCount + Int(entry.keyCount))
-      fill(UnsafeMutableRawBufferPointer(start: block, count: envelopeByteCount))
-      UnsafeMutableRawBufferPointer(start: block + envelopeByteCount, count: Int(entry.keyCount))
-        .copyMemory(from: entry.keyBytes)
+      let block = allocate(envelopeByteCount + keyCount)
+      block.copyMemory(from: old, byteCount: keyCount)
+      fill(UnsafeMutableRawBufferPointer(start: block + keyCount, count: envelopeByteCount))
       byteCount += envelopeByteCount - entry.envelopeByteCount
       entry.block = block
       entry.envelopeCount = UInt32(envelopeByteCount)
