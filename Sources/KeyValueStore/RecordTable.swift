@@ -65,7 +65,9 @@ struct RecordTable {
 
     func holds(_ envelope: Bytes) -> Bool {
       guard envelope.count == envelopeByteCount else { return false }
-      return envelope.withUnsafeBytes { memcmp($0.baseAddress!, envelopeBytes.baseAddress!, $0.count) == 0 }
+      return envelope.withUnsafeBytes {
+        memcmp($0.baseAddress!, envelopeBytes.baseAddress!, $0.count) == 0
+      }
     }
   }
 
@@ -313,7 +315,9 @@ private final class Memory: @unchecked Sendable {
     Glibc.free(old)
   }
 
-  private static func shift(_ slotCount: Int) -> UInt32 { 32 - UInt32(slotCount.trailingZeroBitCount) }
+  private static func shift(_ slotCount: Int) -> UInt32 {
+    32 - UInt32(slotCount.trailingZeroBitCount)
+  }
 
   private static func freeSlots(_ count: Int) -> UnsafeMutablePointer<Slot> {
     guard let slots = calloc(count, MemoryLayout<Slot>.stride) else {

@@ -130,7 +130,9 @@ extension StorageShard {
       }
       table[entry].isObserved = !interests.isEmpty && interests[table[entry].key] != nil
     }
-    noteChange(of: entry, knownTo: nil, at: now, into: &effects)
+    noteForLog(entry)
+    noteReplication(of: entry, at: now, isUrgent: false)
+    if table[entry].isObserved { announce(entry, knownTo: nil, at: now, into: &effects) }
     return entry
   }
 }

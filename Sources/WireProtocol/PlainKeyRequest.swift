@@ -6,27 +6,30 @@ package import ClusterModel
 /// Holds no bytes itself, only where they are; reused from request to request.
 package struct PlainKeyRequest {
   package struct Tuple {
-    fileprivate var keyStart: UInt32 = 0
-    fileprivate var keyCount: UInt32 = 0
-    fileprivate var recordStart: UInt32 = 0
-    fileprivate var recordCount: UInt32 = 0
+    @usableFromInline var keyStart: UInt32 = 0
+    @usableFromInline var keyCount: UInt32 = 0
+    @usableFromInline var recordStart: UInt32 = 0
+    @usableFromInline var recordCount: UInt32 = 0
     /// For whoever serves the request.
     package var entry: Int32 = -1
 
     /// - Parameter body: what the request was read from.
+    @inlinable
     package func key(in body: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
       part(of: body, keyStart, keyCount)
     }
 
     /// Empty where the tuple has none.
+    @inlinable
     package func record(in body: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
       part(of: body, recordStart, recordCount)
     }
 
-    private func part(
+    @inlinable
+    func part(
       of body: UnsafeRawBufferPointer, _ start: UInt32, _ count: UInt32
     ) -> UnsafeRawBufferPointer {
-      UnsafeRawBufferPointer(rebasing: body[Int(start)..<Int(start) + Int(count)])
+      UnsafeRawBufferPointer(rebasing: body[Int(start)..<Int(start) &+ Int(count)])
     }
   }
 

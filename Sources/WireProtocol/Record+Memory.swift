@@ -67,7 +67,7 @@ package struct RecordHeader {
   package let metadataByteCount: Int
 
   /// - Parameter envelope: at least `Record.headerByteCount` bytes, of any alignment.
-  @inline(__always)
+  @inlinable @inline(__always)
   package init(_ envelope: UnsafeRawBufferPointer) {
     precondition(envelope.count >= Record.headerByteCount, "an envelope begins with its header")
     func number(at offset: Int) -> UInt64 {
@@ -110,6 +110,7 @@ package struct RecordHeader {
   }
 
   /// - Parameter now: milliseconds since the epoch.
+  @inlinable
   package func isAbsent(at now: UInt64) -> Bool {
     flags.contains(.tombstone) || (expiry != 0 && expiry <= now)
   }

@@ -28,7 +28,9 @@ struct DurableLogTests {
 
   private func contents(_ log: DurableLog) throws -> [String: Record] {
     var contents: [String: Record] = [:]
-    try log.forEach { key, record in contents[key.description] = record }
+    try log.forEach { key, envelope in
+      contents[String(decoding: key, as: UTF8.self)] = try? Record(copying: envelope)
+    }
     return contents
   }
 
