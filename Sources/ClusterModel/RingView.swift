@@ -41,6 +41,9 @@ package struct RingView: Equatable, Sendable {
 
   /// Higher is newer. Every change of anything here is a new epoch.
   package let epoch: UInt64
+  /// When the first ring of this line was formed, in milliseconds since the epoch: a membership that
+  /// knows nothing of an earlier ring begins a line of its own. 0 before the first.
+  package let origin: UInt64
   /// Shards on distinct nodes that are to hold each key, as far as there are nodes.
   package let copies: Int
   /// All that live, by member; one that leaves lives until it has handed over.
@@ -56,10 +59,11 @@ package struct RingView: Equatable, Sendable {
   ///   - shards: in any order, one a member.
   ///   - placed: who is to hold the keys; others than `shards` do not count.
   package init(
-    epoch: UInt64, copies: Int, shards: [ShardAddress], placed: [RingMember],
+    epoch: UInt64, origin: UInt64 = 0, copies: Int, shards: [ShardAddress], placed: [RingMember],
     holders: [Holder] = []
   ) {
     self.epoch = epoch
+    self.origin = origin
     self.copies = max(copies, 1)
     self.shards = shards.sorted { $0.member < $1.member }
     let living = Set(shards.map(\.member))

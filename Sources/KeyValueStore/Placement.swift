@@ -83,8 +83,10 @@ struct Placement {
   ///
   /// What a shard has of keys that were not its own (left from an earlier life, in its log) goes to
   /// their owners: nobody else may have it.
-  func heirs(of hash: UInt64) -> [RingMember] {
+  func heirs(of hash: UInt64, bringsLeftovers: Bool) -> [RingMember] {
     let before = holders.living(of: hash)
+    // What was its own in this life has been handed over already, and may have been deleted since.
+    guard bringsLeftovers || before.contains(me) else { return [] }
     let full = before.filter(view.isFullHolder)
     let isMine = full.first == me || full.isEmpty || !before.contains(me)
     guard isMine else { return [] }

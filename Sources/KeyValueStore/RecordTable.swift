@@ -87,6 +87,7 @@ struct RecordTable {
   private(set) var liveCount = 0
   /// Keys and envelopes.
   private(set) var byteCount = 0
+  var tombstoneCount: Int { count - free.count - liveCount }
   /// Entries that hold no key.
   private var free: ContiguousArray<Int32> = []
 

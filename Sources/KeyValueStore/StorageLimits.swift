@@ -58,6 +58,12 @@ package struct StorageLimits: Equatable, Sendable {
   /// Requests that wait for what other shards hold of keys on the move; further ones are refused.
   package var parkedRequestsMax = 4096
 
+  /// Tombstones are kept for so long after the delete; who is away for longer brings nothing of that
+  /// time back.
+  package var tombstoneGrace = Duration.seconds(3600)
+  /// Tombstones are looked for this often, or eight times in a grace period.
+  package var collectionIntervalMax = Duration.seconds(60)
+
   /// How often two shards compare what they hold together; nothing younger than the age counts.
   package var auditInterval = Duration.seconds(30)
   package var auditAge = Duration.seconds(10)
@@ -77,6 +83,8 @@ package struct StorageLimits: Equatable, Sendable {
     precondition(watchPeriod <= heartbeatInterval && pushPeriod <= heartbeatInterval)
     precondition(
       replicateRecordsMax > 0 && handOverRecordsPerStepMax > 0, "a stream makes progress")
+    precondition(
+      tombstoneGrace >= Limits.clockDriftMax * 8, "clocks that differ see a tombstone fade")
     precondition(answerBytesMax >= Limits.valueBytesMax, "the largest value can be answered")
   }
 }

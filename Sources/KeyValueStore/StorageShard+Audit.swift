@@ -58,7 +58,9 @@ extension StorageShard {
       return
     }
     enqueue(
-      Audit(.send(stretches: repair.numbers), for: sender, epoch: repair.epoch, cutoff: .max),
+      Audit(
+        .send(stretches: repair.numbers), for: sender, epoch: repair.epoch,
+        cutoff: HybridLogicalClock.stamp(milliseconds: now.wall)),
       at: now)
   }
 
@@ -93,11 +95,21 @@ extension StorageShard {
     }
     if case .send(let stretches) = audit.purpose {
       guard stretches.contains(Audit.stretch(of: table[entry].hash)) else { return }
+      // One that the other has forgotten already would go to and fro.
+      guard !isSoonForgotten(entry, audit) else { return }
       links[link].note(entry, flushAt: 0)
       statistic.repairedKeys += 1
-    } else if table[entry].version.stamp < audit.cutoff {
+    } else if table[entry].version.stamp < audit.cutoff, !isSoonForgotten(entry, audit) {
       audit.add(table[entry].envelopeBytes, under: table[entry].hash)
     }
+  }
+
+  /// One copy forgets a tombstone before another does: neither counts it from long before.
+  private func isSoonForgotten(_ entry: Int, _ audit: Audit) -> Bool {
+    guard table[entry].isTombstone else { return false }
+    let age = UInt64(limits.tombstoneGrace.wholeNanoseconds / 2_000_000)
+    let cutoff = HybridLogicalClock.milliseconds(of: audit.cutoff)
+    return HybridLogicalClock.milliseconds(of: table[entry].version.stamp) + age < cutoff
   }
 
   private mutating func finish(_ audit: Audit, at now: Now, into effects: inout [Effect]) {
@@ -116,7 +128,8 @@ extension StorageShard {
       statistic.divergences += certain.count
       enqueue(
         Audit(
-          .send(stretches: Set(certain)), for: audit.other, epoch: audit.epoch, cutoff: .max),
+          .send(stretches: Set(certain)), for: audit.other, epoch: audit.epoch,
+          cutoff: HybridLogicalClock.stamp(milliseconds: now.wall)),
         at: now)
     }
   }

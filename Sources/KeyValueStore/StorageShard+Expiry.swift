@@ -3,8 +3,8 @@ import WireProtocol
 /// Expired records read as absent at once; this turns them into tombstones, bounded at a time, so
 /// that their memory is free, the log forgets their values and watchers hear of it.
 ///
-/// Tombstones themselves stay: until every replica has them nothing else keeps a late write of the
-/// old generation from coming back. About 250 bytes each; they count towards `storedBytesMax`.
+/// Tombstones themselves stay for a grace period (`StorageShard+Tombstones.swift`) and count towards
+/// `storedBytesMax`.
 extension StorageShard {
   mutating func scheduleExpiry(of entry: Int, at now: Now) {
     let expiry = table[entry].isTombstone ? 0 : table[entry].expiry

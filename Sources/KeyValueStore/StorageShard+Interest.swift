@@ -120,6 +120,7 @@ extension StorageShard {
     flushQueue.removeAll { $0 == peer }
     subscribers.removeAll { $0 == peer }
     shardPeers.removeAll { $0 == peer }
+    early.removeAll { $0.peer == peer }
   }
 
   private mutating func add(_ interest: Interest, to key: Key, _ entry: Int?) {

@@ -182,7 +182,7 @@ extension StorageShard {
       guard let record = try? Record(tuple.record), Key(checking: tuple.key.bytes) != nil else {
         continue
       }
-      let entry = mergeReplica(record, tuple, at: now, into: &effects)
+      guard let entry = mergeReplica(record, tuple, at: now, into: &effects) else { continue }
       logSequence = max(logSequence, table[entry].logSequence)
       if !table[entry].holds(tuple.record), let link = linkIndex(sender.member) {
         let due = now.monotonic &+ limits.gossipPeriod.wholeNanoseconds
@@ -202,14 +202,16 @@ extension StorageShard {
     return epoch <= view.epoch && view.shard(sender.member)?.incarnation != sender.incarnation
   }
 
-  /// - Returns: the entry that now holds both.
+  /// - Returns: the entry that now holds both; nil where there is nothing to hold.
   @discardableResult
   private mutating func mergeReplica(
     _ record: Record, _ tuple: KeyTuple, at now: Now, into effects: inout [Effect]
-  ) -> Int {
+  ) -> Int? {
     var record = record
     record.writeSequence = 0
     guard let entry = table.find(tuple.key) else {
+      // While keys move, somebody may still bring what it deletes.
+      guard !isFading(record, at: now) || !placement.view.isSettled else { return nil }
       let entry = table.insert(record, under: tuple.key)
       table[entry].isObserved = !interests.isEmpty && interests[table[entry].key] != nil
       noteMerge(of: entry, at: now, into: &effects)
@@ -218,6 +220,12 @@ extension StorageShard {
     if table[entry].holds(tuple.record) { return entry }
     var held = table[entry].record
     let before = held
+    if record.generation < held.generation, isAnew(record, after: held, at: now) {
+      beginAnew(entry, with: record)
+      noteMerge(of: entry, at: now, into: &effects)
+      return entry
+    }
+    if held.generation < record.generation, isAnew(held, after: record, at: now) { return entry }
     switch held.merge(record) {
     case .unchanged: return entry
     case .changed: break

@@ -15,6 +15,7 @@ extension StorageShard {
     }
     handedOver = handedOver.filter { view.shard($0.key) != nil }
     knownEpochs = knownEpochs.filter { view.shard($0.key) != nil }
+    forgetStaleLeftovers(at: now)
     awaitHandOvers()
     for entry in dirty { noteReplication(of: entry, at: now, isUrgent: true) }
     startHandOver(at: now)
@@ -23,6 +24,7 @@ extension StorageShard {
     for peer in peers.keys.sorted() { effects.append(.ring(view, to: peer)) }
     rejudgeWaiting(at: now, into: &effects)
     retryParked(at: now, into: &effects)
+    takeEarly(at: now, into: &effects)
     noteSettled(into: &effects)
     suspects = [:]
     summed = [:]
@@ -107,7 +109,7 @@ extension StorageShard {
       looked += 1
       defer { scan.cursor += 1 }
       guard !table[scan.cursor].isFree else { continue }
-      for heir in placement.heirs(of: table[scan.cursor].hash) {
+      for heir in placement.heirs(of: table[scan.cursor].hash, bringsLeftovers: hasLeftovers) {
         guard let link = linkIndex(heir) else { continue }
         links[link].note(scan.cursor, flushAt: 0)
         statistic.handedOverKeys += 1
@@ -194,6 +196,7 @@ extension StorageShard {
         continue
       }
       forget(entry)
+      statistic.droppedKeys += 1
     }
     let pause = scan.cursor < table.count ? limits.handOverInterval : limits.dropGrace
     scan.nextAt = now.monotonic &+ pause.wholeNanoseconds
@@ -205,15 +208,14 @@ extension StorageShard {
   }
 
   /// Nothing refers to an entry by number.
-  private func canForget(_ entry: Int) -> Bool {
+  func canForget(_ entry: Int) -> Bool {
     table[entry].logSequence <= log.persisted && !table[entry].isObserved
       && links.allSatisfy { $0.sequence(of: entry) == 0 }
   }
 
-  private mutating func forget(_ entry: Int) {
+  mutating func forget(_ entry: Int) {
     if configuration.hasLog { forgotten.append(table[entry].key) }
     table.remove(entry)
     expiries.forget(entry)
-    statistic.droppedKeys += 1
   }
 }

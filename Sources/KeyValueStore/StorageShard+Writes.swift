@@ -126,10 +126,12 @@ extension StorageShard {
   private mutating func apply(
     _ change: Change, to key: Key, by asker: Asker, at now: Now, into effects: inout [Effect]
   ) throws(Failure) -> Int? {
-    guard let entry = table.find(key) else {
-      guard let record = first(change) else { return nil }
+    let found = table.find(key)
+    guard let entry = found, !isFaded(entry, at: now) else {
+      guard let record = first(change), !mayBeDeleted(record.stamp, by: asker) else { return nil }
       try makeRoom(for: record, key)
-      let entry = table.insert(record, under: key)
+      if let found { beginAnew(found, with: record) }
+      let entry = found ?? table.insert(record, under: key)
       table[entry].isObserved = !interests.isEmpty && interests[key] != nil
       noteChange(of: entry, knownTo: asker.peer, at: now, into: &effects)
       return entry

@@ -96,6 +96,8 @@ package struct StorageShard {
     package var actor: UInt64
     /// Whether there is a log; without one nothing is durable and no commit is asked for.
     package var hasLog: Bool
+    /// Of the ring that the log was last a part of; 0 where it never was.
+    package var ringOrigin: UInt64 = 0
     /// Of writes that name none.
     package var defaultLevel: WriteLevel
     package var limits: StorageLimits
@@ -134,6 +136,9 @@ package struct StorageShard {
     package var handedOverKeys = 0
     package var handedOverBytes = 0
     package var droppedKeys = 0
+    /// Deletes that are old enough to be forgotten, and records of an earlier life that were too old.
+    package var collectedTombstones = 0
+    package var staleLeftovers = 0
     /// Two copies took writes of different types for one new key; the type of the higher number stays.
     package var typeConflicts = 0
     /// Stretches of the hash space in which two copies differed, and records sent for that, in this life.
@@ -182,6 +187,13 @@ package struct StorageShard {
   var settledEpoch: UInt64 = 0
   /// Its log had records of an earlier life, which the ring may have given to others since.
   var hasLeftovers = false
+  /// What is too old of an earlier life's is forgotten, before anything of others is merged into it.
+  var areLeftoversSifted = false
+  /// Frames of other shards that came before the ring did.
+  var early: [(message: Replicate, number: UInt64, peer: PeerID)] = []
+  var collection: Collection?
+  /// The latest stamp of a tombstone that was forgotten in this life.
+  var collectedUpTo: UInt64 = 0
   /// Passes over the entries for other shards, one after the other.
   var audits: [Audit] = []
   /// Monotonic; when the first of them goes on.
@@ -247,7 +259,7 @@ package struct StorageShard {
   package var nextDeadline: UInt64? {
     let own = [
       flushDeadline, heartbeatDeadline, sweepDeadline, logTrouble?.retryAt, handOver?.nextAt,
-      dropping?.nextAt, auditAt, auditStepAt,
+      dropping?.nextAt, auditAt, auditStepAt, collection?.nextAt,
     ]
     return (own + links.map(\.deadline)).compactMap(\.self).min()
   }
@@ -300,6 +312,8 @@ package struct StorageShard {
       retryParked(at: now, into: &effects)
     case .linkDown(let member):
       if let link = linkIndex(member) { links[link].down() }
+    case .replicate(let message, let number, let peer) where mayHoldStaleLeftovers:
+      early.append((message, number, peer))
     case .replicate(let message, let number, let peer):
       take(message, number: number, from: peer, at: now, into: &effects)
     case .holderRequest(let request, let number, let peer):
@@ -311,6 +325,7 @@ package struct StorageShard {
     case .rangeRepair(let repair, let peer): take(repair, from: peer, at: now)
     case .timerFired: fireTimers(at: now, into: &effects)
     }
+    planCollection(at: now)
     startCommit(into: &effects)
     if !links.isEmpty { flushLinks(at: now, into: &effects) }
   }
@@ -349,6 +364,7 @@ package struct StorageShard {
     if let due = handOver?.nextAt, due <= now.monotonic { continueHandOver(at: now) }
     if let due = dropping?.nextAt, due <= now.monotonic { continueDropping(at: now) }
     if let due = auditAt, due <= now.monotonic { beginAudits(at: now) }
+    if let due = collection?.nextAt, due <= now.monotonic { continueCollection(at: now) }
     if let due = auditStepAt, due <= now.monotonic { continueAudit(at: now, into: &effects) }
   }
 

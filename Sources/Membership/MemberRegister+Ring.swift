@@ -184,7 +184,8 @@ extension MemberRegister {
     }
     let goal = Set(placed)
     return RingView(
-      epoch: ring.epoch + 1, copies: copies, shards: shards,
+      epoch: ring.epoch + 1, origin: ring.epoch == 0 ? wall : ring.origin, copies: copies,
+      shards: shards,
       placed: shards.map(\.member).filter { goal.contains($0.name) }, holders: holders)
   }
 }

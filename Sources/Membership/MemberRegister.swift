@@ -66,6 +66,8 @@ package struct MemberRegister {
   package internal(set) var saveTrouble: String?
   private var peers: [PeerID: MemberID] = [:]
   private var lastStep: UInt64
+  /// Milliseconds since 1970, of the step under way.
+  private(set) var wall: UInt64
 
   /// - Parameter state: what a life before this one kept.
   package init(_ configuration: MembershipConfiguration, from state: MembershipState?, at now: Now)
@@ -75,9 +77,11 @@ package struct MemberRegister {
     for fence in state?.fences ?? [] { fences[fence.member] = fence }
     phase = .gathering(until: now.monotonic + configuration.startGrace.wholeNanoseconds)
     lastStep = now.monotonic
+    wall = now.wall
   }
 
   package mutating func step(_ input: Input, at now: Now, into effects: inout [Effect]) {
+    wall = now.wall
     forgiveOwnPause(at: now.monotonic)
     switch input {
     case .report(let report, let number, let peer):

@@ -44,11 +44,13 @@ package struct RingMessage: WireMessage {
   package var copies: UInt32 = 0
   package var shards: [Shard] = []
   package var holders: [Shard] = []
+  package var origin: UInt64 = 0
 
   package init() {}
 
   package init(_ view: RingView) {
     epoch = view.epoch
+    origin = view.origin
     copies = UInt32(clamping: view.copies)
     let placed = Set(view.ring.members)
     shards = view.shards.map { address in
@@ -77,7 +79,7 @@ package struct RingMessage: WireMessage {
         endpoint: $0.endpoint)
     }
     return RingView(
-      epoch: epoch, copies: Int(min(copies, 64)), shards: addresses,
+      epoch: epoch, origin: origin, copies: Int(min(copies, 64)), shards: addresses,
       placed: zip(shards, addresses).filter(\.0.isPlaced).map(\.1.member),
       holders: holders.map {
         .init(
@@ -91,6 +93,7 @@ package struct RingMessage: WireMessage {
     writer.field(2, copies)
     writer.messages(3, shards)
     writer.messages(4, holders)
+    writer.field(5, origin)
   }
 
   package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
@@ -99,6 +102,7 @@ package struct RingMessage: WireMessage {
     case 2: copies = try reader.uint32()
     case 3: try reader.append(to: &shards)
     case 4: try reader.append(to: &holders)
+    case 5: origin = try reader.uint64()
     default: try reader.skip()
     }
   }

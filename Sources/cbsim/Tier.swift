@@ -14,6 +14,7 @@ struct Tier: ParsableCommand {
         cbsim tier --seeds 1..200
         cbsim tier --seeds 7..7 --level replicated
         cbsim tier --seeds 1..60 --plant settlesAtOnce
+        cbsim tier --seeds 1..60 --faults away
       """)
 
   @Option(help: "A range like 1..100.")
@@ -26,15 +27,18 @@ struct Tier: ParsableCommand {
   var plant: String?
 
   @Option(
-    help: "apart (never all nodes at once), together (all at once only) or mixed.")
+    help: """
+      apart (never all nodes at once), together (all at once only), mixed, or away (for longer than \
+      deleted keys are remembered).
+      """)
   var faults = "apart"
 
   func validate() throws {
     guard ["durable", "replicated"].contains(level) else {
       throw ValidationError("--level is durable or replicated, not \(level)")
     }
-    guard ["apart", "together", "mixed"].contains(faults) else {
-      throw ValidationError("--faults is apart, together or mixed, not \(faults)")
+    guard ["apart", "together", "mixed", "away"].contains(faults) else {
+      throw ValidationError("--faults is apart, together, mixed or away, not \(faults)")
     }
     guard plant == nil || planted != nil else {
       throw ValidationError("there is no planted bug \(plant ?? "")")
@@ -45,18 +49,22 @@ struct Tier: ParsableCommand {
 
   func run() throws {
     var broken = 0
+    var counts = TierSimulation.Counts()
     for seed in seeds.seeds {
       var profile = TierSimulation.Profile()
       if level == "replicated" { profile.surviveInMemory() }
       if faults == "together" { profile.dieTogether() }
       if faults == "mixed" { profile.dieAnyhow() }
+      if faults == "away" { profile.stayAway() }
       let simulation = TierSimulation(seed: seed, profile: profile, planted: planted)
       simulation.run()
+      counts.add(simulation.counts)
       guard !simulation.violations.isEmpty else { continue }
       broken += 1
       print("seed \(seed): \(simulation.counts)")
       for violation in simulation.violations.prefix(5) { print("  \(violation)") }
     }
+    print("all of them: \(counts)")
     print("\(seeds.seeds.count) seeds, \(broken) with violations")
     guard broken == 0 else { throw ExitCode(1) }
   }

@@ -37,6 +37,7 @@ extension RingMessage: Mirrored {
     ring.copies = random.small()
     ring.shards = random.several { Shard.random(using: &$0) }
     ring.holders = random.several { Shard.random(using: &$0) }
+    ring.origin = random.number()
     return ring
   }
 
@@ -46,6 +47,7 @@ extension RingMessage: Mirrored {
       $0.copies = copies
       $0.shards = shards.map(\.mirror)
       $0.holders = holders.map(\.mirror)
+      $0.origin = origin
     }
   }
 

@@ -48,6 +48,21 @@ package struct StorageFolder: Sendable {
     return folders
   }
 
+  /// Of the ring that a shard's log was last a part of; 0 where it never was.
+  ///
+  /// - Parameter folder: of the log.
+  package static func ringOrigin(of folder: String) -> UInt64 {
+    guard let bytes = try? Files.contents(of: "\(folder)/\(originName)") else { return 0 }
+    return UInt64(String(decoding: bytes, as: UTF8.self)) ?? 0
+  }
+
+  /// Returns once it outlives a loss of power.
+  package static func keep(ringOrigin: UInt64, in folder: String) throws(PlatformError) {
+    try Files.writeAtomically(Array("\(ringOrigin)".utf8), to: "\(folder)/\(originName)")
+  }
+
+  private static let originName = "RING"
+
   package var isOfOneShardAlone: Bool { Files.exists("\(path)/FORMAT") }
 
   private static let prefix = "shard"

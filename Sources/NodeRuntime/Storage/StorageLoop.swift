@@ -28,6 +28,8 @@ package struct StorageLoop: NodeLoop, ~Copyable {
   /// Reused from turn to turn.
   private var effects: [StorageShard.Effect] = []
   private var plain = PlainKeyRequest()
+  /// What the data folder says; of the ring its log is a part of.
+  private var ringOrigin: UInt64
   private var answer = FrameBuffer()
   /// Monotonic; set once the loop is told to stop.
   private var stopDeadline: UInt64?
@@ -48,11 +50,15 @@ package struct StorageLoop: NodeLoop, ~Copyable {
     _ configuration: StorageConfiguration, mailbox: Mailbox<StorageMessage>, in context: Context,
     logger: Logger, onBound: ([String]) -> Void = { _ in }
   ) throws {
+    var facts = StorageShard.Configuration(
+      me: configuration.member, life: configuration.incarnation,
+      actor: configuration.incarnation.number, hasLog: configuration.dataFolder != nil,
+      defaultLevel: configuration.defaultLevel, limits: configuration.limits)
+    if let folder = configuration.dataFolder {
+      facts.ringOrigin = StorageFolder.ringOrigin(of: folder)
+    }
     var shard = StorageShard(
-      .init(
-        me: configuration.member, life: configuration.incarnation,
-        actor: configuration.incarnation.number, hasLog: configuration.dataFolder != nil,
-        defaultLevel: configuration.defaultLevel, limits: configuration.limits),
+      facts,
       ring: configuration.news == nil ? nil : RingView.none)
     let log = try Self.openLog(of: configuration, into: &shard, outcomes: mailbox, logger)
     var limits = Listener.Limits()
@@ -70,6 +76,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
     self.mailbox = mailbox
     self.logger = logger
     self.shard = shard
+    ringOrigin = shard.configuration.ringOrigin
     listener.onTrouble = { logger.warning("\($0)") }
     onBound(listener.endpoints)
   }
@@ -286,10 +293,25 @@ package struct StorageLoop: NodeLoop, ~Copyable {
         try links.send(repair.framed(.rangeRepair), to: member)
       case .replicated(let word, let peer):
         try send(word.framed(.replicated), 0, to: peer)
-      case .settled(let epoch): configuration.onSettled(epoch)
+      case .settled(let epoch): settled(epoch)
       }
     }
     effects.removeAll(keepingCapacity: true)
+  }
+
+  /// Whose ring the log is a part of is on the disk before the membership hears of it.
+  private mutating func settled(_ epoch: UInt64) {
+    let origin = shard.ring.origin
+    if let folder = configuration.dataFolder, origin != ringOrigin {
+      do throws(PlatformError) {
+        try StorageFolder.keep(ringOrigin: origin, in: folder)
+        ringOrigin = origin
+      } catch {
+        // Nothing is lost by it: a later life of this shard brings all that its log has.
+        logger.error("which ring \(folder) is a part of cannot be kept: \(error)")
+      }
+    }
+    configuration.onSettled(epoch)
   }
 
   /// A peer that is gone gets nothing: the listener tells of its loss.

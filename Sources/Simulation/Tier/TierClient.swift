@@ -3,18 +3,30 @@ import KeyValueStore
 import Lattices
 import WireProtocol
 
-/// A client that adds to sets and reads them, one operation at a time, each as often as it takes.
+/// A client that adds to sets, reads and deletes them, one operation at a time, each as often as it
+/// takes.
 final class TierClient {
   struct Add {
     let key: Int
     let element: String
+    let begunAt: UInt64
     let acknowledgedAt: UInt64
+    /// A delete of the key was under way while it was, or came later.
+    var mayBeDeleted = false
+    /// When the delete that came later was acknowledged; `.max` where none was.
+    var deletedAt = UInt64.max
+    var isDeleted: Bool { deletedAt < .max }
+  }
+
+  private enum Deed {
+    case read
+    case add(String)
+    case delete
   }
 
   private struct Operation {
     let key: Int
-    /// Nil: a read.
-    let element: String?
+    let deed: Deed
     let begunAt: UInt64
     var attempt = 0
     /// What every answer to a read has to hold.
@@ -28,6 +40,7 @@ final class TierClient {
   private var operation: Operation?
   private var requests: UInt64 = 0
   private var adds = 0
+  private var deletes: [(key: Int, doneAt: UInt64)] = []
   private var isStopped = false
   private(set) var acknowledged: [Add] = []
 
@@ -52,18 +65,46 @@ final class TierClient {
   private func next() {
     guard !isStopped else { return }
     let key = world.draw(0...world.profile.keys - 1)
-    if world.draw(0...2) == 0 {
-      let expected = world.clients.flatMap { client in
-        client.acknowledged.filter { $0.key == key && $0.acknowledgedAt < world.now }
-      }
-      operation = Operation(
-        key: key, element: nil, begunAt: world.now, expected: expected.map(\.element))
+    var deed = Deed.read
+    var expected: [String] = []
+    if world.profile.deletes, world.draw(0...5) == 0 {
+      deed = .delete
+      for client in world.clients { client.deleteBegins(of: key) }
+    } else if world.draw(0...2) == 0 {
+      expected = world.clients.flatMap { client in
+        client.acknowledged.filter {
+          $0.key == key && $0.acknowledgedAt < world.now && !$0.mayBeDeleted
+        }
+      }.map(\.element)
     } else {
       adds += 1
-      operation = Operation(
-        key: key, element: "\(number).\(adds)", begunAt: world.now, expected: [])
+      deed = .add("\(number).\(adds)")
     }
+    operation = Operation(key: key, deed: deed, begunAt: world.now, expected: expected)
     send()
+  }
+
+  /// From now on nobody may expect what this client has added to the key.
+  private func deleteBegins(of key: Int) {
+    for index in acknowledged.indices where acknowledged[index].key == key {
+      acknowledged[index].mayBeDeleted = true
+    }
+  }
+
+  private func deleteIsDone(of key: Int, begunAt: UInt64) {
+    for index in acknowledged.indices
+    where acknowledged[index].key == key && acknowledged[index].acknowledgedAt < begunAt {
+      acknowledged[index].deletedAt = min(acknowledged[index].deletedAt, world.now)
+    }
+    deletes.append((key, world.now))
+  }
+
+  /// Whether a delete was under way at a time or later. One that was asked for again may be done again
+  /// a little later, too.
+  private func isDeleting(_ key: Int, since time: UInt64) -> Bool {
+    if let operation, case .delete = operation.deed, operation.key == key { return true }
+    let late = Duration.seconds(5).wholeNanoseconds
+    return deletes.contains { $0.key == key && $0.doneAt + late > time }
   }
 
   private func send() {
@@ -87,7 +128,12 @@ final class TierClient {
   private func request(for operation: Operation, _ key: Key) -> KeyRequest {
     var request = KeyRequest()
     var tuple = KeyTuple(key: key)
-    if let element = operation.element {
+    switch operation.deed {
+    case .read: break
+    case .delete:
+      request.type = .delete
+      request.level = world.profile.level
+    case .add(let element):
       request.type = .put
       request.level = world.planted == .acknowledgesEarly ? .accepted : world.profile.level
       var set = GrowSet()
@@ -114,7 +160,7 @@ final class TierClient {
     guard number == requests, let done = operation else { return }
     requests += 1
     let tuple = response?.tuples.first
-    let isAbsent = done.element == nil && tuple?.failure?.code == .keyNotFound
+    let isAbsent = tuple?.failure?.code == .keyNotFound
     guard let tuple, tuple.failure == nil || isAbsent else { return again() }
     operation = nil
     let waited = Duration.nanoseconds(Int64(world.now - done.begunAt))
@@ -122,17 +168,35 @@ final class TierClient {
     if waited > world.waitMax {
       world.violate(.waitedTooLong("client \(self.number) waited \(waited) for key \(done.key)"))
     }
-    if let element = done.element {
+    switch done.deed {
+    case .add(let element):
       world.counts.adds += 1
-      acknowledged.append(Add(key: done.key, element: element, acknowledgedAt: world.now))
-    } else {
-      world.counts.reads += 1
-      let held = isAbsent ? [] : Self.elements(tuple)
-      if let missed = done.expected.first(where: { !held.contains($0) }) {
-        world.violate(.staleRead("key \(done.key) without \(missed), read at \(done.begunAt)"))
-      }
+      var add = Add(
+        key: done.key, element: element, begunAt: done.begunAt, acknowledgedAt: world.now)
+      add.mayBeDeleted = world.clients.contains { $0.isDeleting(done.key, since: done.begunAt) }
+      acknowledged.append(add)
+    case .delete:
+      world.counts.deletes += 1
+      for client in world.clients { client.deleteIsDone(of: done.key, begunAt: done.begunAt) }
+    case .read: judge(done, isAbsent ? [] : Self.elements(tuple))
     }
     world.later(.milliseconds(world.draw(1...20))) { [self] in next() }
+  }
+
+  private func judge(_ read: Operation, _ held: Set<String>) {
+    world.counts.reads += 1
+    let mayMiss = world.clients.contains { $0.isDeleting(read.key, since: read.begunAt) }
+    if !mayMiss, let missed = read.expected.first(where: { !held.contains($0) }) {
+      world.violate(.staleRead("key \(read.key) without \(missed), read at \(read.begunAt)"))
+    }
+    for client in world.clients {
+      let back = client.acknowledged.first {
+        $0.key == read.key && held.contains($0.element) && $0.deletedAt < read.begunAt
+      }
+      if let back {
+        world.violate(.cameBack("\(back.element) of key \(read.key), read at \(read.begunAt)"))
+      }
+    }
   }
 
   static func elements(_ tuple: KeyTuple) -> Set<String> {

@@ -82,7 +82,8 @@ final class TierMembership {
   private func told(_ view: RingView) -> RingView {
     guard world.planted == .settlesAtOnce else { return view }
     return RingView(
-      epoch: view.epoch, copies: view.copies, shards: view.shards, placed: view.ring.members)
+      epoch: view.epoch, origin: view.origin, copies: view.copies, shards: view.shards,
+      placed: view.ring.members)
   }
 
   private func wake() {

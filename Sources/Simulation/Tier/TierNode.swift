@@ -15,6 +15,7 @@ final class TierNode {
   private var life: MemberLife?
   private var isLeaving = false
   private var disk: [Key: Record] = [:]
+  private var diskOrigin: UInt64 = 0
   /// What came while the process stood still.
   private var missed: [() -> Void] = []
   private var connections: [RingMember: TierConnection] = [:]
@@ -48,10 +49,12 @@ final class TierNode {
     limits.dropGrace = .milliseconds(500)
     limits.auditInterval = world.profile.comparesCopies ? .seconds(2) : .seconds(1000)
     limits.auditAge = .seconds(1)
-    var shard = StorageShard(
-      .init(
-        me: member, life: incarnation, actor: incarnation.number, hasLog: true,
-        defaultLevel: .durable, limits: limits), ring: RingView.none)
+    if world.profile.deletes { limits.tombstoneGrace = TierSimulation.grace }
+    var configuration = StorageShard.Configuration(
+      me: member, life: incarnation, actor: incarnation.number, hasLog: true,
+      defaultLevel: .durable, limits: limits)
+    configuration.ringOrigin = world.planted == .bringsBackTheDeleted ? 0 : diskOrigin
+    var shard = StorageShard(configuration, ring: RingView.none)
     for (key, record) in disk.sorted(by: { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }) {
       shard.restore(record, under: key, at: clocks)
     }
@@ -216,7 +219,9 @@ final class TierNode {
       connections[other]?.forth { .rangeRepair(repair, from: $0) }
     case .replicated(let word, let peer):
       incoming(peer)?.back { .replicated(word, from: $0) }
-    case .settled(let epoch): live(.settled(epoch: epoch))
+    case .settled(let epoch):
+      diskOrigin = shard?.ring.origin ?? 0
+      live(.settled(epoch: epoch))
     case .push, .watchEvent, .heartbeat: break
     }
   }

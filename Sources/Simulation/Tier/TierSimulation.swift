@@ -27,6 +27,8 @@ package final class TierSimulation {
     /// Reads may miss it until the copies have been compared.
     package var recordsPerLoss = 0
     package var comparesCopies = true
+    /// Clients delete keys, too, and nodes are away for longer than tombstones are kept.
+    package var deletes = false
 
     package init() {}
 
@@ -42,14 +44,27 @@ package final class TierSimulation {
       faults = [.killAll, .killAll, .router]
     }
 
+    /// Single nodes, for so long that what was deleted meanwhile is forgotten everywhere else.
+    package mutating func stayAway() {
+      deletes = true
+      keys = 3000
+      isOneAtATime = true
+      faults = [.stayAway, .stayAway, .join, .leave, .pause, .kill]
+      duration = .seconds(40)
+    }
+
     /// Any of them, whatever else is going on.
-    package mutating func dieAnyhow() { faults = TierFault.allCases }
+    package mutating func dieAnyhow() {
+      faults = [.kill, .killAll, .pause, .join, .leave, .router]
+    }
   }
 
   package enum Violation: Equatable, Sendable {
     case lostAdd(String)
     case staleRead(String)
     case divergence(String)
+    /// What was deleted is there again.
+    case cameBack(String)
     case waitedTooLong(String)
   }
 
@@ -69,9 +84,26 @@ package final class TierSimulation {
   package struct Counts: Equatable, Sendable {
     package var adds = 0
     package var reads = 0
+    package var deletes = 0
+    /// In the end, in all shards.
+    package var collectedTombstones = 0
+    package var staleLeftovers = 0
     package var faults = 0
     package var epochs: UInt64 = 0
     package var longestWait = Duration.zero
+
+    package init() {}
+
+    package mutating func add(_ other: Counts) {
+      adds += other.adds
+      reads += other.reads
+      deletes += other.deletes
+      collectedTombstones += other.collectedTombstones
+      staleLeftovers += other.staleLeftovers
+      faults += other.faults
+      epochs += other.epochs
+      longestWait = max(longestWait, other.longestWait)
+    }
   }
 
   /// An operation may wait for a lease to end and a new ring to be told; where all copies of a key
@@ -79,6 +111,9 @@ package final class TierSimulation {
   var waitMax: Duration {
     profile.isOneAtATime && profile.level == .replicated ? .seconds(4) : .seconds(16)
   }
+
+  /// How long tombstones are kept where clients delete.
+  static let grace = Duration.seconds(4)
 
   package init(seed: UInt64, profile: Profile = Profile(), planted: TierBug? = nil) {
     self.profile = profile
@@ -157,6 +192,7 @@ package final class TierSimulation {
     case .kill: victim.kill(for: .milliseconds(draw(50...6000)))
     case .killAll:
       for node in living { node.kill(for: .milliseconds(draw(50...6000))) }
+    case .stayAway: victim.kill(for: .milliseconds(draw(6000...16_000)))
     case .pause: victim.pause(for: .milliseconds(draw(0...1) == 0 ? 1000 : 10_000))
     case .join: if living.count < 5 { addNode(named: "storage\(nodes.count)") }
     case .leave: if living.count > profile.copies { victim.leave() }
@@ -166,7 +202,12 @@ package final class TierSimulation {
 
   private func judge() {
     for client in clients { client.judge() }
-    let added = clients.flatMap(\.acknowledged)
+    let added = clients.flatMap(\.acknowledged).filter { !$0.mayBeDeleted }
+    let deleted = clients.flatMap(\.acknowledged).filter(\.isDeleted)
+    for node in nodes {
+      counts.collectedTombstones += node.shard?.statistics.collectedTombstones ?? 0
+      counts.staleLeftovers += node.shard?.statistics.staleLeftovers ?? 0
+    }
     let view = membership.view
     if !view.isSettled {
       let shards = nodes.map { node in
@@ -186,6 +227,9 @@ package final class TierSimulation {
           violate(
             .lostAdd("\(missing.count) of key \(number) at \(owner), the first \(lost.element)"))
         }
+        if let back = deleted.first(where: { $0.key == number && copy.contains($0.element) }) {
+          violate(.cameBack("\(back.element) of key \(number) at \(owner)"))
+        }
       }
       if Set(copies).count > 1 { violate(.divergence("the copies of \(key) differ: \(owners)")) }
     }
@@ -199,6 +243,8 @@ package enum TierFault: CaseIterable, Sendable {
   case kill
   /// All storage nodes die at once and come back one by one.
   case killAll
+  /// One dies and comes back after tombstones of meanwhile have been forgotten.
+  case stayAway
   /// One stands still, for less or more than its lease.
   case pause
   case join
@@ -219,6 +265,8 @@ package enum TierBug: String, CaseIterable, Sendable {
   case settlesAtOnce
   /// Commits are answered and not written.
   case commitsLie
+  /// A node that was away for long brings all that its log has.
+  case bringsBackTheDeleted
   /// A change of the ring ends though all copies of a key may lie in logs of dead nodes.
   case forgetsTheMissing
 }
