@@ -30,6 +30,7 @@ struct DevPlan: Sendable {
       cluster: cluster, incarnation: incarnation,
       endpoints: ["tcp://127.0.0.1:*", local.storage], dataFolder: configuration.dataFolder)
     storage.software = PartProcess.software
+    storage.tombstoneGrace = configuration.tombstoneGrace
     self.storage = storage
     let (cluster, shard) = (cluster, local.storage)
     anna = configuration.annaPort.map { port in

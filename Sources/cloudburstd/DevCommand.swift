@@ -33,6 +33,8 @@ struct DevCommand: ParsableCommand {
   @Option(help: "Shards of each storage node. Default: as many as --data knows, or 1.")
   var shards: Int?
   @Option(help: "Storage nodes that hold each key, as far as there are so many.") var copies = 2
+  @Option(help: "Seconds for which what was deleted is remembered, 4 or more.")
+  var tombstoneGrace = 3600
   @OptionGroup var anna: AnnaOptions
 
   func validate() throws {
@@ -43,6 +45,7 @@ struct DevCommand: ParsableCommand {
     }
     guard (1...16).contains(shards ?? 1) else { throw ValidationError("--shards is 1 to 16") }
     guard (1...16).contains(copies) else { throw ValidationError("--copies is 1 to 16") }
+    guard tombstoneGrace >= 4 else { throw ValidationError("--tombstone-grace is 4 or more") }
     guard port > 0 else { throw ValidationError("--port is 1 to 65535") }
   }
 
@@ -60,6 +63,7 @@ struct DevCommand: ParsableCommand {
     configuration.storageNodes = storageNodes
     configuration.shards = shards
     configuration.copies = copies
+    configuration.tombstoneGrace = .seconds(tombstoneGrace)
     configuration.annaPort = anna.port
     configuration.daemonProgram = Program.path
     configuration.environment = ExecutorEnvironment.lines()

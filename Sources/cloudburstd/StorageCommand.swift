@@ -39,6 +39,12 @@ struct StorageCommand: ParsableCommand {
   var name: PartName?
   @Option(help: "Shards of this node, each with a thread of its own; the same in all its lives.")
   var shards = 1
+  @Option(
+    help: """
+      Seconds for which what was deleted is remembered, 4 or more: a node that was away for longer \
+      forgets what its log has of that time.
+      """)
+  var tombstoneGrace = 3600
   @OptionGroup var anna: AnnaOptions
 
   func validate() throws {
@@ -49,6 +55,7 @@ struct StorageCommand: ParsableCommand {
     guard (1...MembershipConfiguration.shardsMax).contains(shards) else {
       throw ValidationError("--shards is 1 to \(MembershipConfiguration.shardsMax)")
     }
+    guard tombstoneGrace >= 4 else { throw ValidationError("--tombstone-grace is 4 or more") }
     guard (name != nil) == (membership.router != nil) else {
       throw ValidationError("--router and --name come together")
     }
@@ -110,6 +117,7 @@ struct StorageCommand: ParsableCommand {
     var configuration = StorageConfiguration(
       cluster: part.cluster, incarnation: life, endpoints: endpoints, dataFolder: folder)
     configuration.software = PartProcess.software
+    configuration.tombstoneGrace = .seconds(tombstoneGrace)
     return configuration
   }
 }

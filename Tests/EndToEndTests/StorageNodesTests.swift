@@ -84,6 +84,37 @@ import Testing
     }
   }
 
+  @Test func whatWasDeletedStaysSoThoughANodeWasAwayForLonger() async throws {
+    let dev = try LocalDev(
+      durable: true, options: ["--storage-nodes", "3", "--tombstone-grace", "4"])
+    let cloud = try await CloudburstClient.connect(to: dev.endpoint)
+    for number in 0..<60 { try await cloud.put("k\(number)", number) }
+    let away = try #require(try dev.processID(of: "storage1"))
+    kill(away, SIGSTOP)
+    defer { kill(away, SIGCONT) }
+    try await waits("the others hold all keys") {
+      let tier = try await cloud.status().tier
+      return tier?.storageNodes == 2 && tier?.isSettled == true
+    }
+    for number in 0..<30 { try await cloud.delete("k\(number)") }
+    // The time itself is what is tested: the grace period, and what clocks may differ by.
+    try await Task.sleep(for: .seconds(7))
+    let epoch = try #require(try await cloud.status().tier).ringEpoch
+    kill(away, SIGCONT)
+    for _ in 0..<2 {
+      try await waits("it is a member again") {
+        let tier = try await cloud.status().tier
+        return tier?.storageNodes == 3 && tier?.isSettled == true && tier?.ringEpoch ?? 0 > epoch
+      }
+      for number in 0..<60 {
+        let value = try await cloud.get("k\(number)", as: Int.self)
+        #expect(value == (number < 30 ? nil : number))
+      }
+      // What the disks have says the same.
+      for number in 0..<3 { try dev.killPart("storage\(number)") }
+    }
+  }
+
   @Test func functionsGoOnWhileAStorageNodeDies() async throws {
     let dev = try LocalDev(
       durable: true, nodes: 2, uploading: ["arithmetic", "visits"],

@@ -47,6 +47,21 @@ import Testing
     }
   }
 
+  @Test func whatWasDeletedDoesNotComeBackWithANodeThatWasAway() {
+    for seed in [UInt64(24), 75, 76, 100, 154, 191, 263] {
+      let simulation = Self.run(seed) { $0.stayAway() }
+      #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations.prefix(3))")
+      let counts = simulation.counts
+      #expect(counts.deletes > 100 && counts.collectedTombstones > 50, "seed \(seed): \(counts)")
+    }
+    #expect(
+      (UInt64(1)...3).contains { seed in
+        Self.run(seed, planted: .bringsBackTheDeleted) { $0.stayAway() }.violations.contains {
+          if case .cameBack = $0 { true } else { false }
+        }
+      })
+  }
+
   /// What a copy has lost without a trace no write brings back: most keys are not written again.
   @Test func copiesThatDifferAreFoundAndRepaired() {
     var found = 0

@@ -617,6 +617,9 @@ package nonisolated struct Cloudburst_RingMessage: Sendable {
   /// who held the keys before; empty: nothing moves
   package var holders: [Cloudburst_RingMessage.Shard] = []
 
+  /// when the first ring of this line was formed, milliseconds
+  package var origin: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated struct Shard: Sendable {
@@ -2070,7 +2073,7 @@ nonisolated extension Cloudburst_WatchRequest: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Cloudburst_RingMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RingMessage"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}epoch\0\u{1}copies\0\u{1}shards\0\u{1}holders\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}epoch\0\u{1}copies\0\u{1}shards\0\u{1}holders\0\u{1}origin\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2082,6 +2085,7 @@ nonisolated extension Cloudburst_RingMessage: SwiftProtobuf.Message, SwiftProtob
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.copies) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.shards) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.holders) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.origin) }()
       default: break
       }
     }
@@ -2100,6 +2104,9 @@ nonisolated extension Cloudburst_RingMessage: SwiftProtobuf.Message, SwiftProtob
     if !self.holders.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.holders, fieldNumber: 4)
     }
+    if self.origin != 0 {
+      try visitor.visitSingularUInt64Field(value: self.origin, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2108,6 +2115,7 @@ nonisolated extension Cloudburst_RingMessage: SwiftProtobuf.Message, SwiftProtob
     if lhs.copies != rhs.copies {return false}
     if lhs.shards != rhs.shards {return false}
     if lhs.holders != rhs.holders {return false}
+    if lhs.origin != rhs.origin {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -72,7 +72,8 @@ struct LaunchPlan {
   }
 
   private func storageOptions(_ number: Int) -> [String] {
-    let listen = ["--listen", "tcp://127.0.0.1:*"]
+    let grace = configuration.tombstoneGrace.components.seconds
+    let listen = ["--listen", "tcp://127.0.0.1:*", "--tombstone-grace", "\(grace)"]
     guard let tier else {
       let data = configuration.dataFolder.map { ["--data", $0] } ?? ["--memory"]
       return listen + ["--listen", shard] + data + anna

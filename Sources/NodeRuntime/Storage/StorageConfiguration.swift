@@ -42,6 +42,12 @@ package struct StorageConfiguration: Sendable {
     limits = StorageLimits()
   }
 
+  /// How long what was deleted is remembered.
+  package var tombstoneGrace: Duration {
+    get { limits.tombstoneGrace }
+    set { limits.tombstoneGrace = newValue }
+  }
+
   /// What this shard says to the others it dials.
   var shardHello: Hello {
     var hello = Hello()

@@ -1,5 +1,5 @@
 package import ClusterModel
-import Platform
+package import Platform
 
 /// The data folder of a storage process: the log of one shard that is alone, or a folder for each
 /// shard of a node.

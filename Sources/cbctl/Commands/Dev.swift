@@ -48,6 +48,8 @@ struct DevRun: LocalCommand {
   @Option(help: "Shards of each storage node. Default: as many as --data knows, or 1.")
   var shards: Int?
   @Option(help: "Storage nodes that hold each key, as far as there are so many.") var copies = 2
+  @Option(help: "Seconds for which what was deleted is remembered, 4 or more.")
+  var tombstoneGrace = 3600
   @Flag(help: "Return once the cluster is ready; it goes on in the background.") var detach = false
   @Flag(help: "Also serve clients that speak Anna's own protocol (Python, C++, anna-cli).")
   var annaCompat = false
@@ -70,6 +72,7 @@ struct DevRun: LocalCommand {
     }
     guard (1...16).contains(shards ?? 1) else { throw ValidationError("--shards is 1 to 16") }
     guard (1...16).contains(copies) else { throw ValidationError("--copies is 1 to 16") }
+    guard tombstoneGrace >= 4 else { throw ValidationError("--tombstone-grace is 4 or more") }
     guard port > 0 else { throw ValidationError("--port is 1 to 65535") }
   }
 
@@ -108,7 +111,7 @@ struct DevRun: LocalCommand {
   private func daemonArguments() -> [String] {
     var arguments = [
       "dev", "--port", "\(port)", "--executors", "\(executors)", "--nodes", "\(nodes)",
-      "--copies", "\(copies)",
+      "--copies", "\(copies)", "--tombstone-grace", "\(tombstoneGrace)",
     ]
     if let storageNodes { arguments += ["--storage-nodes", "\(storageNodes)"] }
     if let shards { arguments += ["--shards", "\(shards)"] }
