@@ -53,19 +53,22 @@ struct AcknowledgementQueue {
 extension StorageShard {
   func level(of request: KeyRequest) -> WriteLevel { request.level ?? configuration.defaultLevel }
 
-  /// Why the log lets no write of this request be done.
+  /// Why the log lets no write of this request be done: while it takes nothing, the shard is read-only,
+  /// at every level.
   func logRefusal(of request: KeyRequest) -> Failure? {
-    guard level(of: request) == .durable else { return nil }
+    let isDurable = level(of: request) == .durable
     guard configuration.hasLog else {
+      guard isDurable else { return nil }
       return Failure(
         .levelUnsupported, "this store is in memory only: no write is durable",
         hint: "start the cluster with --data, or ask for the level accepted")
     }
     if let logTrouble {
       return Failure(
-        .storageFailed, "the log takes no writes: \(logTrouble.reason)",
+        .storageFailed, "this store is read-only, its log takes no writes: \(logTrouble.reason)",
         hint: "make room on the store's disk: it is tried again every \(limits.logRetryInterval)")
     }
+    guard isDurable else { return nil }
     guard waiting.count + replicating.count < limits.acknowledgementsWaitingMax else {
       var failure = Failure(
         .overloaded, "\(limits.acknowledgementsWaitingMax) writes wait for the log already")
@@ -152,7 +155,7 @@ extension StorageShard {
   }
 
   /// Every waiting write fails: it is in memory, and in the log perhaps later, which is what
-  /// `STORAGE_FAILED` means. Until an attempt succeeds, durable writes are refused unapplied.
+  /// `STORAGE_FAILED` means. Until an attempt succeeds, writes are refused unapplied.
   mutating func commitFailed(_ reason: String, at now: Now, into effects: inout [Effect]) {
     log.commitFailed()
     isCommitUnderWay = false

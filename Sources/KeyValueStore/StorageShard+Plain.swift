@@ -19,6 +19,7 @@ extension StorageShard {
     _ request: inout PlainKeyRequest, from body: UnsafeRawBufferPointer, number: UInt64,
     at now: Now, answer: inout FrameBuffer, into effects: inout [Effect]
   ) -> Bool {
+    let now = refereed(now)
     guard placement.awaited.isEmpty, now.monotonic < leaseEnd, !placement.isFenced,
       placement.isAlone || placement.view.epoch > 0
     else { return false }
@@ -75,8 +76,8 @@ extension StorageShard {
   private func canPut(
     _ request: inout PlainKeyRequest, in body: UnsafeRawBufferPointer, at now: Now
   ) -> Bool {
-    guard request.level ?? configuration.defaultLevel == .accepted,
-      clock.lead(over: now.wall) <= Limits.clockDriftMax
+    guard request.level ?? configuration.defaultLevel == .accepted, logTrouble == nil,
+      clockRefusal == nil, clock.lead(over: now.wall) <= Limits.clockDriftMax
     else { return false }
     var growth = 0
     for index in request.tuples.indices {

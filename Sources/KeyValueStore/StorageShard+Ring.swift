@@ -55,9 +55,11 @@ extension StorageShard {
   /// A shard whose lease is over may have been replaced: it says nothing.
   func leaseRefusal(at now: Now) -> Failure? {
     guard now.monotonic >= leaseEnd else { return nil }
-    return Failure(
+    var failure = Failure(
       .unavailable, "the lease of \(configuration.me) has run out; it asks for a new one",
       hint: "ask again, or another copy")
+    failure.retryAfter = .milliseconds(50)
+    return failure
   }
 
   /// Keys that are no longer here are watched elsewhere.

@@ -39,6 +39,8 @@ package struct StorageShard {
     case ring(RingView)
     /// Until when, on the monotonic clock, this shard may speak for its keys; `.max`: it needs no lease.
     case lease(until: UInt64)
+    /// This machine's wall clock less the membership's, in milliseconds.
+    case clockLead(Int64)
     /// The connection this shard dialled to another one stands, or is gone.
     case linkUp(RingMember)
     case linkDown(RingMember)
@@ -150,6 +152,9 @@ package struct StorageShard {
   var limits: StorageLimits { configuration.limits }
   var table = RecordTable()
   var clock = HybridLogicalClock()
+  /// What the membership's clock says of this machine's, in milliseconds: 0 until it differs by more
+  /// than clocks may.
+  var clockLead: Int64 = 0
   var log = LogQueue()
   var logTrouble: LogTrouble?
   var waiting = AcknowledgementQueue()
@@ -285,8 +290,11 @@ package struct StorageShard {
     }
   }
 
-  package mutating func step(_ input: Input, at now: Now, into effects: inout [Effect]) {
+  package mutating func step(_ input: Input, at local: Now, into effects: inout [Effect]) {
+    if case .clockLead(let lead) = input { judge(lead) }
+    let now = refereed(local)
     switch input {
+    case .clockLead: break
     case .connected(let peer, let role):
       forget(peer)
       peers[peer] = Peer(role: role)
@@ -407,7 +415,7 @@ package struct StorageShard {
         "a request names at most \(limits.tuplesPerRequestMax) keys, not \(request.tuples.count)")
     }
     guard request.type == .put || request.type == .delete else { return nil }
-    return logRefusal(of: request)
+    return clockRefusal ?? logRefusal(of: request)
   }
 }
 

@@ -50,12 +50,22 @@ extension StoreRoutes {
     }
   }
 
+  /// A node whose clock is wrong writes nothing, but another may. One that says when to ask again has
+  /// done nothing, either: its lease has run out, or a list waits for keys that move.
+  private func isToBeAskedAgain(_ failure: Failure?) -> Bool {
+    switch failure?.code {
+    case .clockSkew: table.members.count > 1
+    case .unavailable: failure?.retryAfter != nil
+    default: false
+    }
+  }
+
   private mutating func take(
     _ response: KeyResponse, of number: UInt64, from index: Int, _ now: UInt64,
     _ effects: inout [Effect]
   ) {
     guard let ask = asks[number] else { return }
-    if isForAnother(response.failure) {
+    if isForAnother(response.failure) || isToBeAskedAgain(response.failure) {
       return repeatAll(number, ask, response.failure, now, &effects)
     }
     let wrong = response.tuples.indices.filter { isForAnother(response.tuples[$0].failure) }
@@ -103,7 +113,8 @@ extension StoreRoutes {
   private mutating func repeatAll(
     _ number: UInt64, _ ask: Ask, _ failure: Failure?, _ now: UInt64, _ effects: inout [Effect]
   ) {
-    if let index = ask.link { avoid(index, failure, now) }
+    // Only one shard can tell its part of a list.
+    if let index = ask.link, !ask.isList { avoid(index, failure, now) }
     remove(number, now, &effects)
     var again = ask
     again.isSent = false

@@ -33,6 +33,8 @@ struct Tier: ParsableCommand {
       """)
   var faults = "apart"
 
+  @Option(help: "Milliseconds by which one node's clock is ahead.") var skew = 0
+
   func validate() throws {
     guard ["durable", "replicated"].contains(level) else {
       throw ValidationError("--level is durable or replicated, not \(level)")
@@ -56,6 +58,7 @@ struct Tier: ParsableCommand {
       if faults == "together" { profile.dieTogether() }
       if faults == "mixed" { profile.dieAnyhow() }
       if faults == "away" { profile.stayAway() }
+      profile.clockOffset = .milliseconds(skew)
       let simulation = TierSimulation(seed: seed, profile: profile, planted: planted)
       simulation.run()
       counts.add(simulation.counts)

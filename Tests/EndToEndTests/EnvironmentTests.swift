@@ -114,6 +114,11 @@ struct SmallFileSystemTests {
     let text = try dev.cbctl("kv", "put", "small", "1")
     #expect(text.status == 5, "\(text)")
     #expect(text.errors.contains("make room"), "\(text)")
+    // Read-only is for every level: what memory alone took would be lost at the next start.
+    let accepted = await #expect(throws: CloudburstError.self) {
+      try await cloud.put("small", 1, level: .accepted)
+    }
+    #expect(accepted?.message.contains("read-only") == true, "\(String(describing: accepted))")
     #expect(try dev.cbctl("status").output.hasPrefix("error  storage: "))
     for key in kept { #expect(try await cloud.get(key, as: [UInt8].self) == blob, "\(key)") }
     try mount.resize(megabytes: 256)

@@ -102,6 +102,38 @@ import WireProtocol
     #expect(harness.takeRequests().map(\.shard) == ["s2"])
   }
 
+  @Test func aShardWhoseClockIsOffLeavesAWriteToAnother() {
+    var harness = RoutesHarness(shards: 3)
+    harness.request(1, .put, [harness.key(of: "s1", "s2")], .harmful)
+    _ = harness.takeRequests()
+    var refusal = KeyResponse()
+    refusal.failure = Failure(.clockSkew, "its clock is off")
+    harness.receive(refusal.framed(.keyResponse, number: 1), from: "s1")
+    harness.pass(.milliseconds(20))
+    #expect(harness.takeRequests().map(\.shard) == ["s2"])
+  }
+
+  @Test func aShardWhoseLeaseIsOverLeavesEverythingToAnother() {
+    var harness = RoutesHarness(shards: 3)
+    harness.request(1, .put, [harness.key(of: "s1", "s2")], .harmful)
+    _ = harness.takeRequests()
+    var refusal = Failure(.unavailable, "its lease has run out")
+    refusal.retryAfter = .milliseconds(50)
+    harness.receive(FailureMessage(refusal).framed(.refusal, number: 1), from: "s1")
+    harness.pass(.milliseconds(20))
+    #expect(harness.takeRequests().map(\.shard) == ["s2"])
+  }
+
+  /// That one is the sender's.
+  @Test func aStampThatIsAheadIsRefusedAtOnce() {
+    var harness = RoutesHarness(shards: 3)
+    let key = harness.key(of: "s1", "s2")
+    harness.request(1, .put, [key], .harmful)
+    let sent = harness.takeRequests()[0]
+    harness.receive(sent.answer(failing: [key: .clockSkew]), from: "s1")
+    #expect(harness.takeEnds() == ["1 CLOCK_SKEW"])
+  }
+
   @Test func whereNoCopyIsReachedTheyAreNamed() throws {
     var harness = RoutesHarness(shards: 3)
     let key = harness.key(of: "s1", "s2")
@@ -166,6 +198,19 @@ import WireProtocol
   @Test func aListAsksEveryShardInTurn() {
     var harness = RoutesHarness(shards: 3)
     #expect(pages(of: &harness) == ["s0@0", "s0@55", "s1@0", "s1@55", "s2@0", "s2@55"])
+  }
+
+  @Test func aListWaitsForAShardThatIsBeingHandedItsKeys() {
+    var harness = RoutesHarness(shards: 3)
+    harness.request(1, .list, [Key("p")])
+    #expect(harness.takeRequests().map(\.shard) == ["s0"])
+    var refusal = KeyResponse()
+    refusal.failure = Failure(.unavailable, "still being handed its keys")
+    refusal.failure?.retryAfter = .milliseconds(100)
+    harness.receive(refusal.framed(.keyResponse, number: 1), from: "s0")
+    #expect(harness.takeEnds().isEmpty)
+    harness.pass(.milliseconds(100))
+    #expect(harness.takeRequests().map(\.shard) == ["s0"])
   }
 
   @Test func aRingOfOneKeepsTheShardsCursors() {

@@ -153,6 +153,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
   }
 
   private mutating func take(_ words: TierNews.Words, at now: StorageShard.Now) throws {
+    if let lead = words.clockLead { step(.clockLead(lead), at: now) }
     if let view = words.ring, view.epoch > shard.ring.epoch {
       try links.follow(view, but: configuration.member, &poller)
       step(.ring(view), at: now)

@@ -13,6 +13,8 @@ package final class TierNews: Sendable {
     var ring: RingView?
     /// Until when, on the monotonic clock, the process may act as a member.
     var leaseEnd: UInt64 = 0
+    /// This machine's wall clock less the membership's, in milliseconds; nil: nothing new.
+    var clockLead: Int64?
   }
 
   private let unread = Locked(Words())
@@ -29,7 +31,8 @@ package final class TierNews: Sendable {
       switch news {
       case .ring(let ring): words.ring = ring
       case .lease(let end): words.leaseEnd = max(words.leaseEnd, end)
-      case .fenced, .mayLeave, .clockLead, .refused: return
+      case .clockLead(let lead): words.clockLead = lead
+      case .fenced, .mayLeave, .refused: return
       }
       event.signal()
     }
@@ -39,7 +42,9 @@ package final class TierNews: Sendable {
   func take() -> Words {
     unread.withLock { words in
       event.clear()
-      defer { words.ring = nil }
+      // With the first lease comes what the referee says of this machine's clock: no ring before that.
+      guard words.leaseEnd > 0 else { return Words() }
+      defer { (words.ring, words.clockLead) = (nil, nil) }
       return words
     }
   }

@@ -35,9 +35,17 @@ final class TierNode {
   var isAlive: Bool { shard != nil }
   /// Of its connection to the router.
   var peer: PeerID { PeerID("\(name)#\(incarnation)") }
+  /// Of its machine: may be an hour off.
   private var clocks: StorageShard.Now {
-    .init(wall: world.registerNow.wall, monotonic: world.registerNow.monotonic)
+    .init(wall: wall, monotonic: world.registerNow.monotonic)
   }
+  private var wall: UInt64 {
+    let offset = name == "storage1" ? world.profile.clockOffset : .zero
+    return UInt64(Int64(world.registerNow.wall) + Int64(offset / .milliseconds(1)))
+  }
+  /// A ring that came before the first lease, with which the referee's word comes.
+  private var earlyRing: RingView?
+  private var hasLease = false
 
   func begin() {
     guard shard == nil, !isGone else { return }
@@ -59,6 +67,7 @@ final class TierNode {
       shard.restore(record, under: key, at: clocks)
     }
     self.shard = shard
+    (earlyRing, hasLease) = (nil, false)
     life = MemberLife(
       .init(role: .storage, name: name, incarnation: incarnation), at: clocks.monotonic)
     live(.listening([name]))
@@ -142,7 +151,7 @@ final class TierNode {
   private func live(_ input: MemberLife.Input) {
     var effects: [MemberLife.Effect] = []
     life?.step(
-      input, now: world.registerNow.monotonic, wall: world.registerNow.wall, into: &effects)
+      input, now: world.registerNow.monotonic, wall: wall, into: &effects)
     for effect in effects {
       switch effect {
       case .report(let report, let number): send(report, number: number)
@@ -161,13 +170,20 @@ final class TierNode {
 
   private func take(_ news: MemberLife.News) {
     switch news {
-    case .ring(let view): step(.ring(view))
-    case .lease(let end): step(.lease(until: end))
+    case .ring(let view):
+      if hasLease { step(.ring(view)) } else { earlyRing = view }
+    case .clockLead(let lead):
+      if world.planted != .trustsItsClock { step(.clockLead(lead)) }
+    case .lease(let end):
+      hasLease = true
+      if let view = earlyRing { step(.ring(view)) }
+      earlyRing = nil
+      step(.lease(until: end))
     case .fenced: kill(for: .milliseconds(100))
     case .mayLeave:
       isGone = true
       end()
-    case .clockLead, .refused: break
+    case .refused: break
     }
   }
 

@@ -29,6 +29,8 @@ package final class TierSimulation {
     package var comparesCopies = true
     /// Clients delete keys, too, and nodes are away for longer than tombstones are kept.
     package var deletes = false
+    /// How far one node's clock is ahead of all others.
+    package var clockOffset = Duration.zero
 
     package init() {}
 
@@ -47,7 +49,7 @@ package final class TierSimulation {
     /// Single nodes, for so long that what was deleted meanwhile is forgotten everywhere else.
     package mutating func stayAway() {
       deletes = true
-      keys = 3000
+      keys = 2000
       isOneAtATime = true
       faults = [.stayAway, .stayAway, .join, .leave, .pause, .kill]
       duration = .seconds(40)
@@ -109,7 +111,9 @@ package final class TierSimulation {
   /// An operation may wait for a lease to end and a new ring to be told; where all copies of a key
   /// may be away at once, also for one of them to come back.
   var waitMax: Duration {
-    profile.isOneAtATime && profile.level == .replicated ? .seconds(4) : .seconds(16)
+    // A key's other copy may be away.
+    if profile.clockOffset != .zero { return .seconds(24) }
+    return profile.isOneAtATime && profile.level == .replicated ? .seconds(4) : .seconds(18)
   }
 
   /// How long tombstones are kept where clients delete.
@@ -153,7 +157,7 @@ package final class TierSimulation {
     events.insert(at: max(time, now), action)
   }
 
-  /// What the clocks of all processes say.
+  /// What the membership's clock says, and those of most nodes.
   var registerNow: MemberRegister.Now {
     .init(monotonic: now + 1, wall: 1_700_000_000_000 + now / 1_000_000)
   }
@@ -267,6 +271,8 @@ package enum TierBug: String, CaseIterable, Sendable {
   case commitsLie
   /// A node that was away for long brings all that its log has.
   case bringsBackTheDeleted
+  /// A node does not hear what the membership says of its clock.
+  case trustsItsClock
   /// A change of the ring ends though all copies of a key may lie in logs of dead nodes.
   case forgetsTheMissing
 }
