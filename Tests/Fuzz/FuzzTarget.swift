@@ -49,6 +49,23 @@ enum Decoder: UInt8 {
   }
 }
 
+/// What the short way reads is what the long one does.
+private func readPlainly(_ bytes: Bytes) {
+  var plain = PlainKeyRequest()
+  bytes.withUnsafeBytes { body in
+    guard plain.read(body, tuplesMax: 16) else { return }
+    guard let request = try? KeyRequest.decode(bytes) else {
+      preconditionFailure("the short way takes what is malformed")
+    }
+    precondition(request.type == plain.type && request.level == plain.level)
+    precondition(request.tuples.count == plain.tuples.count)
+    for (tuple, short) in zip(request.tuples, plain.tuples) {
+      precondition(tuple.key.bytes.elementsEqual(short.key(in: body)))
+      precondition(tuple.record.elementsEqual(short.record(in: body)))
+    }
+  }
+}
+
 /// Whatever is asked is asked or answered once, and what the door asks for the store can read.
 private func passThroughDoor(_ bytes: Bytes) {
   var door = AnnaDoor(endpoints: ["tcp://127.0.0.1:6200"])
@@ -82,7 +99,9 @@ private func readBody(of frame: Frame) {
   case .hello: read(Hello.self, body)
   case .welcome: read(Welcome.self, body)
   case .refusal: read(FailureMessage.self, body)
-  case .keyRequest: read(KeyRequest.self, body)
+  case .keyRequest:
+    read(KeyRequest.self, body)
+    readPlainly(body)
   case .keyResponse, .watchEvent, .push: read(KeyResponse.self, body)
   case .watch: read(WatchRequest.self, body)
   case .call: read(Call.self, body)
