@@ -141,7 +141,7 @@ package struct Listener: ~Copyable {
           Failure(.badRequest, "a message is one frame of at most \(frameBytesMax) bytes"))
       case .message:
         lender = sender()
-        if let kind, let lender, lender.hello.role == .client, lender.outbox.isEmpty,
+        if let kind, let lender, lender.hello.role == .client,
           let number = FrameHeader.number(of: message.body, ifOf: kind)
         {
           return .borrowed(number: number)
@@ -164,7 +164,7 @@ package struct Listener: ~Copyable {
 
   package mutating func answerBorrowed(_ frame: UnsafeRawBufferPointer) throws(ZeroMQError) {
     guard let lender else { return }
-    if frame.count >= ByteAccount.countedBytesMin {
+    guard lender.outbox.isEmpty, frame.count < ByteAccount.countedBytesMin else {
       _ = try send([UInt8](frame), to: lender.id)
       return
     }

@@ -47,6 +47,8 @@ struct Bars {
     case ("start", "cbctl --help"): Bars(value: .atMost(25))
     case ("replacement", "reaped until hello is answered, p50"): Bars(value: .atMost(15))
     case ("kv", _): ofKeys(measure)
+    case ("tier", _) where baseline == "uniform": Bars(ratio: .atLeast(0.8))
+    case ("tier", _) where measure.hasPrefix("copies equal"): Bars(value: .atMost(200))
     default: Bars()
     }
   }

@@ -9,9 +9,9 @@ struct BenchCluster: ~Copyable {
   private let process: ChildProcess
 
   /// - Parameter data: the folder that keeps the data; nil is in memory.
-  init(executors: Int, data: String? = nil) throws {
+  init(executors: Int, data: String? = nil, options: [String] = []) throws {
     let place = data.map { ["--data", $0] } ?? ["--memory"]
-    let arguments = ["--executors", "\(executors)"] + place
+    let arguments = ["--executors", "\(executors)"] + place + options
     // Another program may take the port between the look and the cluster's start.
     self = try Self.started(arguments, triesLeft: 3)
   }

@@ -18,7 +18,8 @@ struct CBBench: AsyncParsableCommand {
       """,
     version: PlatformVersion.text,
     subcommands: [
-      Noop.self, Compose.self, Counter.self, Cache.self, Keys.self, Idle.self, Footprint.self,
+      Noop.self, Compose.self, Counter.self, Cache.self, Keys.self, Tier.self, Idle.self,
+      Footprint.self,
       Replacement.self, All.self, FloorCommand.self,
     ])
 }

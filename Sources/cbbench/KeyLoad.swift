@@ -19,14 +19,25 @@ struct KeyLoad {
     _ type: KeyRequestType, keys: Int = 16_000, keyBytes: Int = 16, valueBytes: Int = 256,
     keysPerRequest: Int = 1, level: WriteLevel? = .accepted, from first: Int = 0
   ) {
-    precondition(keys % keysPerRequest == 0, "every request is full")
+    self.init(
+      type, numbers: Array(first..<first + keys), keyBytes: keyBytes, valueBytes: valueBytes,
+      keysPerRequest: keysPerRequest, level: level)
+  }
+
+  /// - Parameter numbers: of the keys, in the order in which they are asked for; a multiple of
+  ///   `keysPerRequest`.
+  init(
+    _ type: KeyRequestType, numbers: [Int], keyBytes: Int = 16, valueBytes: Int = 256,
+    keysPerRequest: Int = 1, level: WriteLevel? = .accepted
+  ) {
+    precondition(numbers.count % keysPerRequest == 0, "every request is full")
     var bytes: [UInt8] = []
     var sizes: [Int] = []
-    for start in stride(from: first, to: first + keys, by: keysPerRequest) {
+    for start in stride(from: 0, to: numbers.count, by: keysPerRequest) {
       var request = KeyRequest()
       request.type = type
       request.level = type == .get ? nil : level
-      request.tuples = (start..<start + keysPerRequest).map {
+      request.tuples = numbers[start..<start + keysPerRequest].map {
         var tuple = KeyTuple(key: Self.key($0, byteCount: keyBytes))
         if type == .put {
           let value = [UInt8](repeating: 7, count: valueBytes)
@@ -82,6 +93,31 @@ struct KeyLoad {
     }
     try Self.check(error, "\(Int(rate)) \(type) a second at \(target.endpoint)")
     return Latencies(nanoseconds)
+  }
+
+  /// The answer to the first request, whatever it is.
+  func ask(_ target: Target) throws -> KeyResponse {
+    // A shard of several tells a newcomer the ring, too, and the floor's client counts that.
+    for count in 1...3 {
+      let frame = try Frame(try last(of: count, at: target))
+      if frame.header.kind == .keyResponse { return try KeyResponse.decode(frame.body) }
+    }
+    throw Failure(.internalError, "\(target.endpoint) answers no \(type)")
+  }
+
+  private func last(of count: Int, at target: Target) throws -> Bytes {
+    var (elapsed, size): (UInt64, Int) = (0, 0)
+    var room = [UInt8](repeating: 0, count: 1 << 20)
+    let error = withFrames(for: target) { frames in
+      room.withUnsafeMutableBytes { room in
+        var answer = floor_answer(bytes: room.baseAddress, capacity: room.count, size: 0)
+        defer { size = answer.size }
+        return floor_load(
+          target.endpoint, frames, count, 1, count, nil, &elapsed, &answer, 10_000)
+      }
+    }
+    try Self.check(error, "a \(type) at \(target.endpoint)")
+    return room[..<size]
   }
 
   struct Target {

@@ -30,7 +30,7 @@ extension Keys {
         }
       }
       defer { writer.cancel() }
-      let latencies = try await Self.offTheTasks {
+      let latencies = try await offTheTasks {
         try load.paced(rate, seconds: span, at: store)
       }
       writer.cancel()
@@ -38,25 +38,11 @@ extension Keys {
       _ = await writer.result
       return latencies
     } floor: {
-      try await Self.offTheTasks { try load.paced(rate, seconds: span, at: store) }
+      try await offTheTasks { try load.paced(rate, seconds: span, at: store) }
     }
     return report(
       "GET beside writes of 50 MB, p99", "µs", against: "the same alone",
       pairing.pairs { $0.percentile(0.99).microseconds }, repeated: pairing.repeated)
-  }
-
-  /// A blocking client keeps no thread from the tasks that write.
-  private static func offTheTasks(
-    _ work: @escaping @Sendable () throws -> Latencies
-  ) async throws -> Latencies {
-    try await withCheckedThrowingContinuation { done in
-      do {
-        // It ends by itself; nobody waits for the thread, only for what it found.
-        _ = try LoopThread(name: "bench-load") { done.resume(with: Result { try work() }) }
-      } catch {
-        done.resume(throwing: error)
-      }
-    }
   }
 
   /// What the daemon's memory grows by for a million keys, beyond their bytes.
@@ -89,5 +75,19 @@ extension Keys {
     return report(
       "memory a key beyond its bytes, 1 M keys of 16 + 64 B", "B",
       [.init(ours: overhead.rounded3, steal: 0)], repeated: 0)
+  }
+}
+
+/// A blocking client keeps no thread from the tasks that write.
+func offTheTasks<Found: Sendable>(
+  _ work: @escaping @Sendable () throws -> Found
+) async throws -> Found {
+  try await withCheckedThrowingContinuation { done in
+    do {
+      // It ends by itself; nobody waits for the thread, only for what it found.
+      _ = try LoopThread(name: "bench-load") { done.resume(with: Result { try work() }) }
+    } catch {
+      done.resume(throwing: error)
+    }
   }
 }
