@@ -15,11 +15,12 @@ import WireProtocol
 struct RecordTable {
   /// Refers to the table's memory: what it gives is valid until the table is changed or gone.
   struct Entry {
-    /// The key, then the envelope: what a look-up and a write read first lies together. Nil in a free
-    /// entry.
+    /// The key, then the envelope: what a look-up and a write read first lies together. Behind the key of
+    /// a large record: a reference to it. Nil in a free entry.
     fileprivate var block: UnsafeMutableRawPointer?
     fileprivate var envelopeCount: UInt32 = 0
     fileprivate var keyCount: UInt16 = 0
+    fileprivate var isLarge = false
     /// Somebody watches the key or is subscribed to it.
     var isObserved = false
     /// The log sequence that covers the record as it is now; 0 where it needs none.
@@ -31,8 +32,25 @@ struct RecordTable {
 
     /// The encoded record, borrowed.
     var envelopeBytes: UnsafeRawBufferPointer {
-      UnsafeRawBufferPointer(
+      if isLarge { return large.memory }
+      return UnsafeRawBufferPointer(
         start: block.map { UnsafeRawPointer($0 + Int(keyCount)) }, count: Int(envelopeCount))
+    }
+
+    fileprivate var large: LargeEnvelope { largeReference.takeUnretainedValue() }
+
+    fileprivate var largeReference: Unmanaged<LargeEnvelope> {
+      guard let block, isLarge else { preconditionFailure("a small record has no reference") }
+      let bits = block.loadUnaligned(fromByteOffset: Int(keyCount), as: UInt.self)
+      guard let reference = UnsafeRawPointer(bitPattern: bits) else {
+        preconditionFailure("a large record is kept")
+      }
+      return Unmanaged.fromOpaque(reference)
+    }
+
+    /// Of its own memory.
+    fileprivate var blockByteCount: Int {
+      Int(keyCount) + (isLarge ? MemoryLayout<UInt>.size : Int(envelopeCount))
     }
 
     /// The key, borrowed.
@@ -42,8 +60,8 @@ struct RecordTable {
 
     fileprivate var byteCount: Int { Int(envelopeCount) + Int(keyCount) }
 
-    /// A copy.
-    var envelope: Bytes { Array(envelopeBytes)[...] }
+    /// A copy; of a large one, the same bytes.
+    var envelope: Bytes { isLarge ? large.bytes[...] : Array(envelopeBytes)[...] }
     /// A copy.
     var key: Key { Key(trusted: Array(keyBytes)[...]) }
     var hash: UInt64 { StableHash.of(keyBytes) }
@@ -106,9 +124,25 @@ struct RecordTable {
     }
   }
 
-  func find(_ key: Key) -> Int? { key.bytes.withUnsafeBytes { find($0) } }
+  func find(_ key: Key) -> Int? { find(key, StableHash.of(key.bytes)) }
 
-  func find(_ key: UnsafeRawBufferPointer) -> Int? { memory.find(key, StableHash.of(key)) }
+  /// - Parameter hash: the key's `StableHash`.
+  func find(_ key: Key, _ hash: UInt64) -> Int? { key.bytes.withUnsafeBytes { find($0, hash) } }
+
+  func find(_ key: UnsafeRawBufferPointer, _ hash: UInt64) -> Int? { memory.find(key, hash) }
+
+  /// Looks up many keys' likely entries, then their records' first bytes: what one look-up waits for the
+  /// memory to bring, several wait for together. Changes nothing.
+  ///
+  /// - Parameter hashes: of the keys.
+  /// - Returns: nothing of meaning; it keeps the reads from being left out.
+  func warm(_ hashes: some Collection<UInt64>) -> UInt8 {
+    var touched: UInt8 = 0
+    for hash in hashes { touched ^= memory.touchSlot(hash) }
+    for hash in hashes { touched ^= memory.touchEntry(hash) }
+    for hash in hashes { touched ^= memory.touchBlock(hash) }
+    return touched
+  }
 
   /// Makes an entry for a key that has none. Both are copied.
   mutating func insert(_ record: Record, under key: Key) -> Int {
@@ -127,12 +161,7 @@ struct RecordTable {
     fill: (UnsafeMutableRawBufferPointer) -> Void
   ) -> Int {
     makeUnique()
-    var entry = Entry(
-      block: nil, envelopeCount: UInt32(envelopeByteCount), keyCount: UInt16(key.count))
-    let block = allocate(entry.byteCount)
-    entry.block = block
-    UnsafeMutableRawBufferPointer(start: block, count: key.count).copyMemory(from: key)
-    fill(UnsafeMutableRawBufferPointer(start: block + key.count, count: envelopeByteCount))
+    let entry = Entry.made(key, envelopeByteCount, fill)
     byteCount += entry.byteCount
     if !entry.isTombstone { liveCount += 1 }
     let number: Int
@@ -160,18 +189,17 @@ struct RecordTable {
     var entry = memory.entry(number)
     guard let old = entry.block else { preconditionFailure("a free entry holds no record") }
     let wasLive = !entry.isTombstone
-    let keyCount = Int(entry.keyCount)
-    if envelopeByteCount == entry.envelopeByteCount {
-      fill(UnsafeMutableRawBufferPointer(start: old + keyCount, count: envelopeByteCount))
+    if envelopeByteCount == entry.envelopeByteCount, !entry.isLarge {
+      fill(
+        UnsafeMutableRawBufferPointer(start: old + Int(entry.keyCount), count: envelopeByteCount))
     } else {
-      let block = allocate(envelopeByteCount + keyCount)
-      block.copyMemory(from: old, byteCount: keyCount)
-      fill(UnsafeMutableRawBufferPointer(start: block + keyCount, count: envelopeByteCount))
-      byteCount += envelopeByteCount - entry.envelopeByteCount
-      entry.block = block
-      entry.envelopeCount = UInt32(envelopeByteCount)
+      let before = entry
+      entry = Entry.made(before.keyBytes, envelopeByteCount, fill)
+      entry.isObserved = before.isObserved
+      entry.logSequence = before.logSequence
+      byteCount += envelopeByteCount - before.envelopeByteCount
       memory.entries[number] = entry
-      Glibc.free(old)
+      before.free()
     }
     liveCount += (entry.isTombstone ? 0 : 1) - (wasLive ? 1 : 0)
   }
@@ -185,12 +213,69 @@ struct RecordTable {
     byteCount -= entry.byteCount
     if !entry.isTombstone { liveCount -= 1 }
     memory.entries[number] = Entry(block: nil)
-    Glibc.free(entry.block)
+    entry.free()
     free.append(Int32(number))
   }
 
   private mutating func makeUnique() {
     if !isKnownUniquelyReferenced(&memory) { memory = Memory(copying: memory) }
+  }
+}
+
+extension RecordTable.Entry {
+  /// From here on a record is kept in an array, which answers and the log share.
+  private static let largeByteCountMin = 16 << 10
+
+  fileprivate static func made(
+    _ key: UnsafeRawBufferPointer, _ envelopeByteCount: Int,
+    _ fill: (UnsafeMutableRawBufferPointer) -> Void
+  ) -> Self {
+    var entry = Self(
+      block: nil, envelopeCount: UInt32(envelopeByteCount), keyCount: UInt16(key.count))
+    entry.isLarge = envelopeByteCount >= largeByteCountMin
+    let block = allocate(entry.blockByteCount)
+    entry.block = block
+    UnsafeMutableRawBufferPointer(start: block, count: key.count).copyMemory(from: key)
+    if entry.isLarge {
+      let large = LargeEnvelope(byteCount: envelopeByteCount, fill)
+      let reference = UInt(bitPattern: Unmanaged.passRetained(large).toOpaque())
+      block.storeBytes(of: reference, toByteOffset: key.count, as: UInt.self)
+    } else {
+      fill(UnsafeMutableRawBufferPointer(start: block + key.count, count: envelopeByteCount))
+    }
+    return entry
+  }
+
+  /// Of the same key and record; a large one is shared, as it never changes.
+  fileprivate func copied() -> Self {
+    guard let block else { return self }
+    var copy = self
+    let memory = allocate(blockByteCount)
+    memory.copyMemory(from: block, byteCount: blockByteCount)
+    copy.block = memory
+    if isLarge { _ = largeReference.retain() }
+    return copy
+  }
+
+  fileprivate func free() {
+    if isLarge { largeReference.release() }
+    Glibc.free(block)
+  }
+}
+
+/// The encoded record of a large value; never changes.
+private final class LargeEnvelope {
+  let bytes: [UInt8]
+  /// Of `bytes`, which keep it where it is for as long as they live.
+  let memory: UnsafeRawBufferPointer
+
+  init(byteCount: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+    bytes = [UInt8](unsafeUninitializedCapacity: byteCount) { room, count in
+      fill(
+        UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(room)[..<byteCount]))
+      count = byteCount
+    }
+    memory = bytes.withUnsafeBytes { $0 }
   }
 }
 
@@ -225,18 +310,11 @@ private final class Memory: @unchecked Sendable {
     entries = allocate(capacity * MemoryLayout<Entry>.stride).assumingMemoryBound(to: Entry.self)
     slots = Self.freeSlots(slotCount)
     slots.update(from: other.slots, count: slotCount)
-    for number in 0..<count {
-      var entry = other.entries[number]
-      if let block = entry.block {
-        entry.block = allocate(entry.byteCount)
-        entry.block?.copyMemory(from: block, byteCount: entry.byteCount)
-      }
-      entries[number] = entry
-    }
+    for number in 0..<count { entries[number] = other.entries[number].copied() }
   }
 
   deinit {
-    for number in 0..<count { Glibc.free(entries[number].block) }
+    for number in 0..<count { entries[number].free() }
     Glibc.free(entries)
     Glibc.free(slots)
   }
@@ -278,6 +356,22 @@ private final class Memory: @unchecked Sendable {
       }
       position = (position + 1) & (slotCount - 1)
     }
+  }
+
+  private func home(_ hash: UInt64) -> Slot {
+    slots[Int(UInt32(truncatingIfNeeded: hash) >> shift)]
+  }
+
+  func touchSlot(_ hash: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: home(hash).place) }
+
+  func touchEntry(_ hash: UInt64) -> UInt8 {
+    let place = home(hash).place
+    return place == 0 ? 0 : UInt8(truncatingIfNeeded: entries[Int(place) - 1].keyCount)
+  }
+
+  func touchBlock(_ hash: UInt64) -> UInt8 {
+    let place = home(hash).place
+    return place == 0 ? 0 : entries[Int(place) - 1].keyBytes.first ?? 0
   }
 
   func occupy(_ hash: UInt64, by entry: Int) {

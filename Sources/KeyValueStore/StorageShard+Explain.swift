@@ -3,6 +3,8 @@ import WireProtocol
 
 extension StorageShard {
   /// What is known here of each key: nothing is guessed, and what is not counted is left out.
+  ///
+  /// Asking does not count as a request.
   func explain(_ request: KeyRequest, at now: Now) -> [KeyTuple] {
     request.tuples.map { asked in
       var answer = KeyTuple(key: asked.key)
@@ -21,7 +23,10 @@ extension StorageShard {
       let record = table[entry].record
       answer.version = record.version
       answer.latticeType = UInt32(record.lattice.rawValue)
-      answer.payload = explanation(of: entry, record, asked.key).encoded()[...]
+      var explanation = explanation(of: entry, record, asked.key)
+      explanation.requests = rates.count(of: table[entry].hash, at: now.monotonic)
+      explanation.rateSeconds = UInt32(AccessRates.window / .seconds(1))
+      answer.payload = explanation.encoded()[...]
       return answer
     }
   }

@@ -23,6 +23,10 @@ extension StorageShard {
     guard placement.awaited.isEmpty, now.monotonic < leaseEnd, !placement.isFenced,
       placement.isAlone || placement.view.epoch > 0
     else { return false }
+    for index in request.tuples.indices {
+      request.tuples[index].hash = StableHash.of(request.tuples[index].key(in: body))
+    }
+    if request.tuples.count > 1 { request.warmth = table.warm(request.tuples.lazy.map(\.hash)) }
     if request.type == .get {
       guard findAll(&request, in: body, at: now) else { return false }
       answer.begin(.get, number: number)
@@ -43,6 +47,7 @@ extension StorageShard {
       startCommit(into: &effects)
       if !links.isEmpty { flushLinks(at: now, into: &effects) }
     }
+    for tuple in request.tuples { rates.note(tuple.hash, at: now.monotonic) }
     answer.end(clock: clock.last)
     return true
   }
@@ -54,7 +59,7 @@ extension StorageShard {
     for index in request.tuples.indices {
       let key = request.tuples[index].key(in: body)
       guard request.tuples[index].record(in: body).isEmpty, Key.isValid(key),
-        let entry = find(key)
+        let entry = find(key, request.tuples[index].hash)
       else { return false }
       let found = table[entry]
       bytes += found.envelopeByteCount
@@ -65,8 +70,8 @@ extension StorageShard {
   }
 
   /// Nil where the key is not there, or not this shard's to speak of.
-  private func find(_ key: UnsafeRawBufferPointer) -> Int? {
-    placement.isAlone || isHere(StableHash.of(key)) ? table.find(key) : nil
+  private func find(_ key: UnsafeRawBufferPointer, _ hash: UInt64) -> Int? {
+    placement.isAlone || isHere(hash) ? table.find(key, hash) : nil
   }
 
   private func isHere(_ hash: UInt64) -> Bool {
@@ -85,13 +90,14 @@ extension StorageShard {
       let record = request.tuples[index].record(in: body)
       guard Key.isValid(key), !Key.isReserved(key), Self.isPlain(record) else { return false }
       growth += key.count + record.count
-      let entry = table.find(key)
+      let hash = request.tuples[index].hash
+      let entry = table.find(key, hash)
       if let entry {
         let held = table[entry].header
         guard held.isPlainRegister, !held.isAbsent(at: now.wall), held.version.stamp <= clock.last
         else { return false }
       }
-      guard placement.isAlone || isHere(StableHash.of(key)) else { return false }
+      guard placement.isAlone || isHere(hash) else { return false }
       request.tuples[index].entry = Int32(entry ?? -1)
     }
     return table.byteCount + growth <= limits.storedBytesMax
@@ -117,7 +123,7 @@ extension StorageShard {
     let record = tuple.record(in: body)
     let stamp = clock.tick(now: now.wall)
     // One that was not there may be by now: the same request can name a key twice.
-    let held = tuple.entry >= 0 ? Int(tuple.entry) : table.find(key)
+    let held = tuple.entry >= 0 ? Int(tuple.entry) : table.find(key, tuple.hash)
     let entry: Int
     if let held {
       let generation = table[held].header.version.generation

@@ -14,7 +14,9 @@ extension StorageShard {
         answer.failure = failure
         return answer
       }
-      let entry = table.find(asked.key)
+      let hash = StableHash.of(asked.key.bytes)
+      rates.note(hash, at: now.monotonic)
+      let entry = table.find(asked.key, hash)
       fill(&answer, from: entry, at: now)
       if answer.failure == nil, answer.version < asked.version {
         answer.record = []

@@ -50,6 +50,7 @@ extension StorageShard {
   ) throws(Failure) -> Change {
     guard Key(checking: asked.key.bytes) != nil else { throw Self.keyInvalid(asked.key) }
     if let failure = refusal(of: asked.key) { throw failure }
+    rates.note(StableHash.of(asked.key.bytes), at: now.monotonic)
     if asker.role == .client, asked.key.isReserved {
       throw Failure(
         .keyReserved, "keys that begin with \(ReservedKeys.prefix) belong to the platform")

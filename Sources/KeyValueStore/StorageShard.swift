@@ -159,6 +159,7 @@ package struct StorageShard {
   var logTrouble: LogTrouble?
   var waiting = AcknowledgementQueue()
   var expiries = ExpiryQueue()
+  var rates = AccessRates()
   /// Monotonic; nil while nothing expires or the sweep is not due in any near future.
   var sweepDeadline: UInt64?
   var peers: [PeerID: Peer] = [:]

@@ -12,6 +12,7 @@ package struct PlainKeyRequest {
     @usableFromInline var recordCount: UInt32 = 0
     /// For whoever serves the request.
     package var entry: Int32 = -1
+    package var hash: UInt64 = 0
 
     /// - Parameter body: what the request was read from.
     @inlinable
@@ -36,6 +37,8 @@ package struct PlainKeyRequest {
   package private(set) var type = KeyRequestType.get
   package private(set) var level: WriteLevel?
   package var tuples: ContiguousArray<Tuple> = []
+  /// Of no meaning; where a server puts what it read only to have it near.
+  package var warmth: UInt8 = 0
 
   package init() {}
 

@@ -60,6 +60,7 @@ import Testing
     #expect(try dev.cbctl("kv", "put", "n", "2", "--level", "durable").status == 0)
     let text = try dev.cbctl("kv", "explain", "n").text
     #expect(text.contains("lww") && text.contains("in the synced log"), "\(text)")
+    #expect(text.contains("requests a second"), "\(text)")
     let json = try dev.cbctl("kv", "explain", "n", "-o", "json").text
     #expect(json.contains(#""tier":"memory""#) && json.contains(#""replicas":[]"#), "\(json)")
     #expect(try dev.cbctl("kv", "explain", "absent").status == 3)

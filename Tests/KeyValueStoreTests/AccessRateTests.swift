@@ -1,0 +1,69 @@
+import ClusterModel
+import Testing
+import WireProtocol
+
+@testable import KeyValueStore
+
+struct AccessRateTests {
+  typealias Harness = ShardHarness
+
+  private static let second: UInt64 = 1_000_000_000
+  private static let window = AccessRates.window.wholeNanoseconds
+
+  @Test func aSteadyRateIsToldAsItIs() {
+    var rates = AccessRates()
+    // 100 a second for 20 s.
+    for number in 1...2000 { rates.note(7, at: UInt64(number) * Self.second / 100) }
+    for age in [UInt64(0), 1, 2] {
+      let count = rates.count(of: 7, at: 20 * Self.second + age * 1000)
+      #expect((480...520).contains(count), "\(count)")
+    }
+    #expect(rates.count(of: 8, at: 20 * Self.second) == 0)
+  }
+
+  @Test func whatIsNotAskedForAnyMoreCoolsDown() {
+    var rates = AccessRates()
+    for _ in 0..<1000 { rates.note(7, at: Self.second) }
+    #expect(rates.count(of: 7, at: Self.second) == 1000)
+    #expect(rates.count(of: 7, at: Self.second + Self.window * 3 / 2) == 500)
+    #expect(rates.count(of: 7, at: Self.second + Self.window * 2) == 0)
+    // Somebody else's requests move the window on.
+    rates.note(9, at: Self.second + Self.window * 5 / 4)
+    #expect(rates.count(of: 7, at: Self.second + Self.window * 3 / 2) == 500)
+    rates.note(9, at: Self.second + Self.window * 9 / 4)
+    #expect(rates.count(of: 7, at: Self.second + Self.window * 9 / 4) == 0)
+  }
+
+  /// As a count-min sketch: too high where both counters are shared, never too low.
+  @Test func aKeyAmongManyIsNeverCountedTooLow() {
+    var random = SplitMix64(seed: 5)
+    var rates = AccessRates()
+    var counts: [UInt64: UInt64] = [:]
+    for _ in 0..<200_000 {
+      let rank = min(random.next() % 10_000, random.next() % 10_000)
+      let hash = StableHash.of(Bytes(text: "key/\(rank)"))
+      counts[hash, default: 0] += 1
+      rates.note(hash, at: Self.second)
+    }
+    let tooLow = counts.filter { rates.count(of: $0.key, at: Self.second) < $0.value }
+    #expect(tooLow.isEmpty)
+    let close = counts.filter { rates.count(of: $0.key, at: Self.second) <= $0.value + 60 }
+    #expect(close.count > counts.count * 9 / 10)
+  }
+
+  @Test func explainTellsHowOftenAKeyIsAskedFor() throws {
+    var harness = Harness()
+    _ = harness.put("hot", "v")
+    _ = harness.put("cold", "v")
+    for _ in 0..<99 { _ = harness.get("hot") }
+    func explained(_ key: String) throws -> KeyExplanation {
+      let answer = harness.answer(.explain, KeyTuple(key: Key(key)))
+      return try KeyExplanation.decode(try #require(answer).payload)
+    }
+    #expect(try explained("hot").requests == 100)
+    #expect(try explained("cold").requests == 1)
+    #expect(try explained("cold").rateSeconds == 5)
+    harness.advance(.seconds(20))
+    #expect(try explained("hot").requests == 0)
+  }
+}
