@@ -31,11 +31,15 @@ struct RecordTable {
     var envelopeByteCount: Int { Int(envelopeCount) }
 
     /// The encoded record, borrowed.
+    @inline(__always)
     var envelopeBytes: UnsafeRawBufferPointer {
-      if isLarge { return large.memory }
-      return UnsafeRawBufferPointer(
-        start: block.map { UnsafeRawPointer($0 + Int(keyCount)) }, count: Int(envelopeCount))
+      guard !isLarge, let block else { return largeBytes }
+      return UnsafeRawBufferPointer(start: block + Int(keyCount), count: Int(envelopeCount))
     }
+
+    /// Not in line: most records are small.
+    @inline(never)
+    private var largeBytes: UnsafeRawBufferPointer { large.memory }
 
     fileprivate var large: LargeEnvelope { largeReference.takeUnretainedValue() }
 
@@ -65,6 +69,7 @@ struct RecordTable {
     /// A copy.
     var key: Key { Key(trusted: Array(keyBytes)[...]) }
     var hash: UInt64 { StableHash.of(keyBytes) }
+    @inline(__always)
     var header: RecordHeader { RecordHeader(envelopeBytes) }
     var version: Version { header.version }
     var expiry: UInt64 { header.expiry }
@@ -130,19 +135,6 @@ struct RecordTable {
   func find(_ key: Key, _ hash: UInt64) -> Int? { key.bytes.withUnsafeBytes { find($0, hash) } }
 
   func find(_ key: UnsafeRawBufferPointer, _ hash: UInt64) -> Int? { memory.find(key, hash) }
-
-  /// Looks up many keys' likely entries, then their records' first bytes: what one look-up waits for the
-  /// memory to bring, several wait for together. Changes nothing.
-  ///
-  /// - Parameter hashes: of the keys.
-  /// - Returns: nothing of meaning; it keeps the reads from being left out.
-  func warm(_ hashes: some Collection<UInt64>) -> UInt8 {
-    var touched: UInt8 = 0
-    for hash in hashes { touched ^= memory.touchSlot(hash) }
-    for hash in hashes { touched ^= memory.touchEntry(hash) }
-    for hash in hashes { touched ^= memory.touchBlock(hash) }
-    return touched
-  }
 
   /// Makes an entry for a key that has none. Both are copied.
   mutating func insert(_ record: Record, under key: Key) -> Int {
@@ -356,22 +348,6 @@ private final class Memory: @unchecked Sendable {
       }
       position = (position + 1) & (slotCount - 1)
     }
-  }
-
-  private func home(_ hash: UInt64) -> Slot {
-    slots[Int(UInt32(truncatingIfNeeded: hash) >> shift)]
-  }
-
-  func touchSlot(_ hash: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: home(hash).place) }
-
-  func touchEntry(_ hash: UInt64) -> UInt8 {
-    let place = home(hash).place
-    return place == 0 ? 0 : UInt8(truncatingIfNeeded: entries[Int(place) - 1].keyCount)
-  }
-
-  func touchBlock(_ hash: UInt64) -> UInt8 {
-    let place = home(hash).place
-    return place == 0 ? 0 : entries[Int(place) - 1].keyBytes.first ?? 0
   }
 
   func occupy(_ hash: UInt64, by entry: Int) {

@@ -26,7 +26,6 @@ extension StorageShard {
     for index in request.tuples.indices {
       request.tuples[index].hash = StableHash.of(request.tuples[index].key(in: body))
     }
-    if request.tuples.count > 1 { request.warmth = table.warm(request.tuples.lazy.map(\.hash)) }
     if request.type == .get {
       guard findAll(&request, in: body, at: now) else { return false }
       answer.begin(.get, number: number)

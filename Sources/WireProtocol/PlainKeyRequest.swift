@@ -37,8 +37,6 @@ package struct PlainKeyRequest {
   package private(set) var type = KeyRequestType.get
   package private(set) var level: WriteLevel?
   package var tuples: ContiguousArray<Tuple> = []
-  /// Of no meaning; where a server puts what it read only to have it near.
-  package var warmth: UInt8 = 0
 
   package init() {}
 
