@@ -110,11 +110,11 @@ extension NodeCache {
     var state = owners
     state.flags.subtract([.partial, .blind])
     state.writeSequence = before.writeSequence
-    // Of two values with one stamp the owner's has won.
+    // Of two values with one stamp the owner's has won. A key that began anew did so in generation 0.
     let isNews =
       isAnswer
       ? state.version != before.version
-      : state.version >= before.version || isAnew(state, after: before)
+      : state.version >= before.version || state.isAnew(after: before, by: Limits.tombstoneGraceMin)
     if entry.isDirty {
       for write in entry.writes { Self.take(write.record, into: &state) }
       entry.record = state
@@ -143,16 +143,6 @@ extension NodeCache {
       drop(key, &effects)
     }
     return full
-  }
-
-  /// Whether a pushed value is of a key that began anew after its owners had forgotten the tombstone
-  /// that is held here: it is of an older generation and stamped much later.
-  private func isAnew(_ state: Record, after tombstone: Record) -> Bool {
-    guard tombstone.isTombstone, !state.isTombstone else { return false }
-    let late =
-      HybridLogicalClock.milliseconds(of: tombstone.stamp)
-      + UInt64(limits.tombstoneGraceMin.wholeNanoseconds / 1_000_000)
-    return HybridLogicalClock.milliseconds(of: state.stamp) > late
   }
 
   /// Takes a local write into a state. The stamp of a set or counter is its owner's alone.

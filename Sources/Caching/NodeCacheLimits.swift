@@ -36,8 +36,6 @@ package struct NodeCacheLimits: Sendable {
   package var waitersPerKeyMax = 4096
   /// Refused writes remembered, for calls that read one and end later; the oldest are forgotten.
   package var refusalsKeptMax = 64
-  /// No store forgets what was deleted sooner.
-  package var tombstoneGraceMin = Duration.seconds(4)
   /// How finely timers are looked at while something is under way.
   package var tickInterval = Duration.milliseconds(20)
   /// Bytes of the array through which readers tell what they use; a power of two.

@@ -29,6 +29,10 @@ package enum Limits {
   /// A stamp further ahead of the wall clock than this is refused, and a clock that
   /// is itself so far ahead stops stamping.
   package static let clockDriftMax = Duration.milliseconds(500)
+  /// What was deleted is remembered for so long, unless a cluster is told otherwise.
+  package static let tombstoneGrace = Duration.seconds(3600)
+  /// No store forgets it sooner: copies whose clocks differ have to see a tombstone fade.
+  package static let tombstoneGraceMin = clockDriftMax * 8
   /// Attempts of a call whose executor or node is lost.
   package static let attemptsMax = 3
   /// How long the result of a submitted call is kept.

@@ -20,7 +20,7 @@ package struct DevConfiguration: Sendable {
   /// Storage nodes that hold each key, as far as there are nodes.
   package var copies = 2
   /// How long what was deleted is remembered.
-  package var tombstoneGrace = Duration.seconds(3600)
+  package var tombstoneGrace = Limits.tombstoneGrace
   /// Absolute path of `cloudburstd`, for the parts that are processes.
   package var daemonProgram = ""
   /// Absolute path of `cloudburst-executor`.

@@ -20,6 +20,10 @@ struct ExpiryQueue {
 
   mutating func insert(_ item: Item) {
     times[item.entry] = item.time
+    push(item)
+  }
+
+  private mutating func push(_ item: Item) {
     items.append(item)
     var child = items.count - 1
     while child > 0 {
@@ -63,7 +67,7 @@ struct ExpiryQueue {
   /// Leaves out what is stale.
   mutating func rebuild() {
     items.removeAll(keepingCapacity: true)
-    for (entry, time) in times { insert(Item(time: time, entry: entry)) }
+    for (entry, time) in times { push(Item(time: time, entry: entry)) }
   }
 
   /// How many entries are waited for.

@@ -75,9 +75,11 @@ struct RecordTable {
     var expiry: UInt64 { header.expiry }
     var isTombstone: Bool { header.flags.contains(.tombstone) }
 
-    /// Decodes a copy.
+    /// Decodes a copy; of a large one, the same bytes.
     var record: Record {
-      guard let record = try? Record(copying: envelopeBytes) else {
+      guard
+        let record = isLarge ? try? Record(large.bytes[...]) : try? Record(copying: envelopeBytes)
+      else {
         preconditionFailure("an entry holds what a Record was encoded to")
       }
       return record

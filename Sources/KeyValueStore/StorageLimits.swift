@@ -60,7 +60,7 @@ package struct StorageLimits: Equatable, Sendable {
 
   /// Tombstones are kept for so long after the delete; who is away for longer brings nothing of that
   /// time back.
-  package var tombstoneGrace = Duration.seconds(3600)
+  package var tombstoneGrace = Limits.tombstoneGrace
   /// Tombstones are looked for this often, or eight times in a grace period.
   package var collectionIntervalMax = Duration.seconds(60)
 
@@ -84,7 +84,7 @@ package struct StorageLimits: Equatable, Sendable {
     precondition(
       replicateRecordsMax > 0 && handOverRecordsPerStepMax > 0, "a stream makes progress")
     precondition(
-      tombstoneGrace >= Limits.clockDriftMax * 8, "clocks that differ see a tombstone fade")
+      tombstoneGrace >= Limits.tombstoneGraceMin, "clocks that differ see a tombstone fade")
     precondition(answerBytesMax >= Limits.valueBytesMax, "the largest value can be answered")
   }
 }

@@ -23,36 +23,34 @@ extension StorageShard {
   /// More than two clocks differ by.
   private static let slack = Limits.clockDriftMax * 2
 
-  /// Stamps below it are older than the grace period by anybody's clock.
-  private func graceBegan(at now: Now) -> UInt64 {
-    now.stamp(before: limits.tombstoneGrace + Self.slack)
-  }
-
   /// Whether a tombstone may have been forgotten by somebody.
   func isFading(_ tombstone: Record, at now: Now) -> Bool {
     tombstone.isTombstone
       && tombstone.stamp < now.stamp(before: limits.tombstoneGrace - Self.slack)
   }
 
-  /// Whether a tombstone counts as forgotten here, though it may not be gone yet.
+  /// Whether an entry's tombstone counts as forgotten here, though it may not be gone yet: it is older
+  /// than the grace period by anybody's clock.
   func isFaded(_ entry: Int, at now: Now) -> Bool {
-    table[entry].isTombstone && table[entry].version.stamp < graceBegan(at: now)
+    table[entry].isTombstone
+      && table[entry].version.stamp < now.stamp(before: limits.tombstoneGrace + Self.slack)
   }
 
   /// Whether a value of an older generation is of a key that began anew after its tombstone was
   /// forgotten.
   func isAnew(_ record: Record, after tombstone: Record, at now: Now) -> Bool {
-    guard isFading(tombstone, at: now), !record.isTombstone else { return false }
-    let half =
-      HybridLogicalClock.milliseconds(of: tombstone.stamp)
-      + UInt64(limits.tombstoneGrace.wholeNanoseconds / 2_000_000)
-    return HybridLogicalClock.milliseconds(of: record.stamp) > half
+    isFading(tombstone, at: now) && record.isAnew(after: tombstone, by: limits.tombstoneGrace / 2)
   }
 
   /// Puts a record in the place of a tombstone, whatever their generations: in the log, too.
   mutating func beginAnew(_ entry: Int, with record: Record) {
+    noteForgotten(entry)
     if configuration.hasLog { forgotten.append(table[entry].key) }
     table.replace(entry, by: record)
+  }
+
+  private mutating func noteForgotten(_ entry: Int) {
+    collectedUpTo = max(collectedUpTo, table[entry].version.stamp)
   }
 
   /// There is nothing to do while nothing is deleted.
@@ -71,15 +69,12 @@ extension StorageShard {
     guard placement.view.isSettled, placement.awaited.isEmpty, !placement.isFenced else {
       return planCollection(at: now)
     }
-    let began = graceBegan(at: now)
     let end = min(table.count, pass.cursor + limits.handOverRecordsPerStepMax)
     while pass.cursor < end {
       let entry = pass.cursor
       pass.cursor += 1
-      guard !table[entry].isFree, table[entry].isTombstone, table[entry].version.stamp < began,
-        canForget(entry)
-      else { continue }
-      collectedUpTo = max(collectedUpTo, table[entry].version.stamp)
+      guard !table[entry].isFree, isFaded(entry, at: now), canForget(entry) else { continue }
+      noteForgotten(entry)
       forget(entry)
       statistic.collectedTombstones += 1
     }
@@ -89,8 +84,11 @@ extension StorageShard {
   }
 
   /// Whether a write that was stamped elsewhere may be older than the delete of a key that is not here.
-  func mayBeDeleted(_ stamp: UInt64, by asker: Asker) -> Bool {
-    asker.role == .cache && stamp != 0 && stamp <= collectedUpTo
+  ///
+  /// - Parameter faded: the entry of the key's tombstone, where that is not gone yet.
+  func mayBeDeleted(_ stamp: UInt64, by asker: Asker, faded: Int?) -> Bool {
+    let latest = max(collectedUpTo, faded.map { table[$0].version.stamp } ?? 0)
+    return asker.role == .cache && stamp != 0 && stamp <= latest
   }
 
   /// Whether what an earlier life left may have to be forgotten: nothing is merged into it before the

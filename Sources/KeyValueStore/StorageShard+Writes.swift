@@ -32,7 +32,7 @@ extension StorageShard {
   /// counter before the write; of a register only where it is of the very same stamp.
   private func replaced(by change: Change, at key: Key, _ now: Now) -> Version {
     guard case .put(let write) = change, let entry = table.find(key),
-      !table[entry].record.isExpired(at: now.wall)
+      !table[entry].header.isExpired(at: now.wall)
     else { return .none }
     let version = table[entry].version
     return write.lattice != .lastWriterWins || version.stamp == write.stamp ? version : .none
@@ -129,7 +129,8 @@ extension StorageShard {
   ) throws(Failure) -> Int? {
     let found = table.find(key)
     guard let entry = found, !isFaded(entry, at: now) else {
-      guard let record = first(change), !mayBeDeleted(record.stamp, by: asker) else { return nil }
+      guard let record = first(change), !mayBeDeleted(record.stamp, by: asker, faded: found)
+      else { return nil }
       try makeRoom(for: record, key)
       if let found { beginAnew(found, with: record) }
       let entry = found ?? table.insert(record, under: key)

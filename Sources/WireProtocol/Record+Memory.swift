@@ -112,6 +112,9 @@ package struct RecordHeader {
   /// - Parameter now: milliseconds since the epoch.
   @inlinable
   package func isAbsent(at now: UInt64) -> Bool {
-    flags.contains(.tombstone) || (expiry != 0 && expiry <= now)
+    flags.contains(.tombstone) || isExpired(at: now)
   }
+
+  @inlinable
+  package func isExpired(at now: UInt64) -> Bool { expiry != 0 && expiry <= now }
 }

@@ -62,6 +62,15 @@ extension Record {
     return .tombstone(Version(generation: generation + 1, stamp: instant))
   }
 
+  /// Whether a value was stamped so much later than a tombstone that it can only be of a key which began
+  /// anew after others had forgotten the tombstone, whatever the generations.
+  package func isAnew(after tombstone: Record, by late: Duration) -> Bool {
+    guard tombstone.isTombstone, !isTombstone else { return false }
+    let milliseconds = UInt64(late.wholeNanoseconds / 1_000_000)
+    return HybridLogicalClock.milliseconds(of: stamp)
+      > HybridLogicalClock.milliseconds(of: tombstone.stamp) + milliseconds
+  }
+
   package static func tombstone(_ version: Version) -> Record {
     Record(lattice: .none, flags: .tombstone, version: version, payload: [])
   }

@@ -55,12 +55,9 @@ extension Socket {
     }
     let body = message.bodyFrame
     // libzmq hands over whole messages: the frames after the first are there.
-    guard zmq_msg_more(message.nameFrame) != 0, try receiveFrame(&body.pointee, from: handle)
+    guard zmq_msg_more(message.nameFrame) != 0, try receiveFrame(&body.pointee, from: handle),
+      try isLast(&body.pointee)
     else { return .malformed }
-    guard zmq_msg_more(body) == 0 else {
-      while zmq_msg_more(body) != 0, try receiveFrame(&body.pointee, from: handle) {}
-      return .malformed
-    }
     return message.body.count <= options.messageBytesMax ? .message : .malformed
   }
 
@@ -71,10 +68,7 @@ extension Socket {
     precondition(body.count <= options.messageBytesMax, "an answer is a frame")
     let handle = self.handle
     news.notePossible()
-    let name = message.peer
-    let addressed = try outcomeOfSend {
-      zmq_send(handle, name.baseAddress, name.count, ZMQ_DONTWAIT | ZMQ_SNDMORE)
-    }
+    let addressed = try sendName(message.peer, over: handle)
     guard addressed == .sent else { return addressed }
     return try outcomeOfSend { zmq_send(handle, body.baseAddress, body.count, ZMQ_DONTWAIT) }
   }
@@ -111,14 +105,22 @@ extension Socket {
         return .malformed
       }
     }
-    guard zmq_msg_more(&frame) == 0 else {
-      while zmq_msg_more(&frame) != 0, try receiveFrame(&frame, from: handle) {}
-      return .malformed
-    }
+    guard try isLast(&frame) else { return .malformed }
     let body = bytes(of: &frame)
     guard body.count <= options.messageBytesMax else { return .malformed }
     use(body)
     return .message
+  }
+}
+
+extension Socket {
+  /// Throws away what comes behind a frame in its message.
+  ///
+  /// - Returns: whether nothing did.
+  private borrowing func isLast(_ frame: inout zmq_msg_t) throws(ZeroMQError) -> Bool {
+    guard zmq_msg_more(&frame) != 0 else { return true }
+    while zmq_msg_more(&frame) != 0, try receiveFrame(&frame, from: handle) {}
+    return false
   }
 }
 

@@ -58,11 +58,18 @@ extension Socket {
     news.notePossible()
     guard let peer else { return .sent }
     let handle = self.handle
-    return try outcomeOfSend {
-      peer.bytes.withUnsafeBytes {
-        zmq_send(handle, $0.baseAddress, $0.count, ZMQ_DONTWAIT | ZMQ_SNDMORE)
-      }
+    return try peer.bytes.withUnsafeBufferPointer { (name) throws(ZeroMQError) in
+      try sendName(UnsafeRawBufferPointer(name), over: handle)
     }
+  }
+}
+
+/// The frame that names a ROUTER's peer; more follows.
+func sendName(
+  _ name: UnsafeRawBufferPointer, over handle: UnsafeMutableRawPointer
+) throws(ZeroMQError) -> Socket.SendOutcome {
+  try outcomeOfSend {
+    zmq_send(handle, name.baseAddress, name.count, ZMQ_DONTWAIT | ZMQ_SNDMORE)
   }
 }
 

@@ -30,6 +30,16 @@ struct TombstoneTests {
     _ = harness.answer(.delete, KeyTuple(key: Key(key)), level: .accepted)
   }
 
+  /// Put and deleted, both in the log.
+  private func harnessWithDeletedKey() -> Harness {
+    var harness = harness(log: true)
+    _ = harness.put("k", "v")
+    _ = harness.step(.committed)
+    delete("k", &harness)
+    _ = harness.step(.committed)
+    return harness
+  }
+
   @Test func aTombstoneIsForgottenAfterTheGracePeriodAndNotBefore() {
     var harness = harness()
     for number in 0..<100 { _ = harness.put("k\(number)", "v") }
@@ -47,55 +57,23 @@ struct TombstoneTests {
   }
 
   @Test func theLogForgetsItToo() throws {
-    var harness = harness(log: true)
-    _ = harness.put("k", "v")
-    _ = harness.step(.committed)
-    delete("k", &harness)
-    _ = harness.step(.committed)
+    var harness = harnessWithDeletedKey()
     let effects = pass(Self.grace + .seconds(30), &harness)
-    let entries = effects.flatMap { effect -> [StorageShard.LogEntry] in
-      if case .commit(let entries) = effect { entries } else { [] }
-    }
+    let entries = effects.commits.flatMap(\.self)
     #expect(entries == [.init(key: Key("k"), envelope: [])])
   }
 
   /// The scan may come later than the age at which others count the tombstone as gone.
   @Test func aKeyWhoseTombstoneIsOldBeginsAnewInTheLogToo() throws {
-    var harness = harness(log: true)
-    _ = harness.put("k", "v")
-    _ = harness.step(.committed)
-    delete("k", &harness)
-    _ = harness.step(.committed)
+    var harness = harnessWithDeletedKey()
     harness.advance(Self.grace + .seconds(2))
     let effects = harness.send(.put, [Harness.tuple("k", Harness.value("new"))])
-    let entries = effects.flatMap { effect -> [StorageShard.LogEntry] in
-      if case .commit(let entries) = effect { entries } else { [] }
-    }
+    let entries = effects.commits.flatMap(\.self)
     #expect(entries.first == .init(key: Key("k"), envelope: []))
     #expect(entries.count == 2)
     let written = try Record(entries[1].envelope)
     #expect(written.generation == 0 && written.payload.text == "new")
     #expect(harness.text("k") == "new")
-  }
-
-  @Test func aClockThatIsOffStampsNothingAndBuriesNothing() {
-    var harness = harness()
-    _ = harness.put("k", "v", expiry: Harness.start + 60_000)
-    // The machine's clock jumps an hour ahead; the membership says so.
-    harness.now.wall += 3_600_000
-    _ = harness.step(.clockLead(3_600_000))
-    #expect(harness.text("k") == "v")
-    let refusal = harness.send(.put, [Harness.tuple("k", Harness.value("w"))]).replies.first?
-      .failure
-    #expect(refusal?.code == .clockSkew)
-    #expect(refusal?.message.contains("3600000 ms ahead") == true, "\(String(describing: refusal))")
-    _ = harness.step(.timerFired)
-    #expect(harness.text("k") == "v")
-    // Somebody set it right.
-    harness.now.wall -= 3_600_000
-    _ = harness.step(.clockLead(-3))
-    #expect(harness.put("k", "w")?.failure == nil)
-    #expect(harness.text("k") == "w")
   }
 
   @Test func aCachesWriteFromBeforeTheDeleteDoesNotComeBack() {
@@ -110,5 +88,21 @@ struct TombstoneTests {
     // Not held against what is later.
     _ = harness.put("k", "later", from: Harness.cache, stamp: Harness.stamp(90_005))
     #expect(harness.text("k") == "later")
+  }
+
+  /// Nor where the tombstone counts as forgotten and is still there.
+  @Test func aCachesWriteFromBeforeTheDeleteDoesNotReplaceItsOldTombstone() {
+    var harness = harness()
+    _ = harness.put("k", "v")
+    let written = Harness.stamp(1)
+    harness.advance(.milliseconds(10))
+    delete("k", &harness)
+    harness.advance(Self.grace + .seconds(2))
+    _ = harness.put("k", "late", from: Harness.cache, stamp: written)
+    #expect(harness.text("k") == nil)
+    _ = harness.put("k", "new")
+    #expect(harness.text("k") == "new")
+    _ = harness.put("other", "late", from: Harness.cache, stamp: written)
+    #expect(harness.text("other") == nil)
   }
 }

@@ -92,36 +92,31 @@ import WireProtocol
     #expect(harness.routes.nextDeadline == nil)
   }
 
-  @Test func aShardThatStopsIsPassedOver() {
+  /// Whom a write goes to after its owner has answered so.
+  private func next(afterAnswer frame: [UInt8]) -> [String] {
     var harness = RoutesHarness(shards: 3)
     harness.request(1, .put, [harness.key(of: "s1", "s2")], .harmful)
     _ = harness.takeRequests()
-    let refusal = FailureMessage(Failure(.stopping, "the store is stopping"))
-    harness.receive(refusal.framed(.refusal, number: 1), from: "s1")
+    harness.receive(frame, from: "s1")
     harness.pass(.milliseconds(20))
-    #expect(harness.takeRequests().map(\.shard) == ["s2"])
+    return harness.takeRequests().map(\.shard)
+  }
+
+  @Test func aShardThatStopsIsPassedOver() {
+    let refusal = FailureMessage(Failure(.stopping, "the store is stopping"))
+    #expect(next(afterAnswer: refusal.framed(.refusal, number: 1)) == ["s2"])
   }
 
   @Test func aShardWhoseClockIsOffLeavesAWriteToAnother() {
-    var harness = RoutesHarness(shards: 3)
-    harness.request(1, .put, [harness.key(of: "s1", "s2")], .harmful)
-    _ = harness.takeRequests()
     var refusal = KeyResponse()
     refusal.failure = Failure(.clockSkew, "its clock is off")
-    harness.receive(refusal.framed(.keyResponse, number: 1), from: "s1")
-    harness.pass(.milliseconds(20))
-    #expect(harness.takeRequests().map(\.shard) == ["s2"])
+    #expect(next(afterAnswer: refusal.framed(.keyResponse, number: 1)) == ["s2"])
   }
 
   @Test func aShardWhoseLeaseIsOverLeavesEverythingToAnother() {
-    var harness = RoutesHarness(shards: 3)
-    harness.request(1, .put, [harness.key(of: "s1", "s2")], .harmful)
-    _ = harness.takeRequests()
     var refusal = Failure(.unavailable, "its lease has run out")
     refusal.retryAfter = .milliseconds(50)
-    harness.receive(FailureMessage(refusal).framed(.refusal, number: 1), from: "s1")
-    harness.pass(.milliseconds(20))
-    #expect(harness.takeRequests().map(\.shard) == ["s2"])
+    #expect(next(afterAnswer: FailureMessage(refusal).framed(.refusal, number: 1)) == ["s2"])
   }
 
   /// That one is the sender's.
