@@ -138,6 +138,9 @@ struct RecordTable {
 
   func find(_ key: UnsafeRawBufferPointer, _ hash: UInt64) -> Int? { memory.find(key, hash) }
 
+  /// An entry whose key has this hash.
+  func find(hash: UInt64) -> Int? { memory.find(hash: hash) }
+
   /// Makes an entry for a key that has none. Both are copied.
   mutating func insert(_ record: Record, under key: Key) -> Int {
     key.bytes.withUnsafeBytes { key in
@@ -350,6 +353,16 @@ private final class Memory: @unchecked Sendable {
       }
       position = (position + 1) & (slotCount - 1)
     }
+  }
+
+  func find(hash: UInt64) -> Int? {
+    var position = Int(UInt32(truncatingIfNeeded: hash) >> shift)
+    while slots[position].place != 0 {
+      let entry = Int(slots[position].place) - 1
+      if entries[entry].hash == hash { return entry }
+      position = (position + 1) & (slotCount - 1)
+    }
+    return nil
   }
 
   func occupy(_ hash: UInt64, by entry: Int) {

@@ -55,6 +55,14 @@ package struct StorageLimits: Equatable, Sendable {
   package var handOverBacklogMax = 2048
   /// After a change of the ring is complete, what others hold now is kept for so long.
   package var dropGrace = Duration.seconds(5)
+  /// Requests a second below which no key is hot.
+  package var hotRateMin = 1000
+  /// Hot keys of one shard that get extra replicas.
+  package var hotKeysMax = 64
+  /// Extra replicas of a hot key, as far as there are shards.
+  package var extraReplicasMax = 4
+  /// A hot key of a longer record gets none.
+  package var hotRecordBytesMax = 1 << 20
   /// Requests that wait for what other shards hold of keys on the move; further ones are refused.
   package var parkedRequestsMax = 4096
 

@@ -24,7 +24,9 @@ extension StorageShard {
       answer.version = record.version
       answer.latticeType = UInt32(record.lattice.rawValue)
       var explanation = explanation(of: entry, record, asked.key)
-      explanation.requests = rates.count(of: table[entry].hash, at: now.monotonic)
+      let hash = table[entry].hash
+      let elsewhere = hotKeys[hash]?.replicas.reduce(0) { $0 + $1.requests } ?? 0
+      explanation.requests = rates.count(of: hash, at: now.monotonic) + elsewhere
       explanation.rateSeconds = UInt32(AccessRates.window / .seconds(1))
       answer.payload = explanation.encoded()[...]
       return answer
@@ -52,11 +54,14 @@ extension StorageShard {
   /// The copies by the newest ring, the owner first. Of another shard's copy is known whether it has
   /// every change that was made here.
   private func holders(of entry: Int, _ version: Version) -> [KeyExplanation.Holder] {
-    let members = placement.isAlone ? [configuration.me] : placement.members(of: table[entry].hash)
-    return members.enumerated().map { place, member in
+    let hash = table[entry].hash
+    let owners = placement.isAlone ? [configuration.me] : placement.members(of: hash)
+    let extra = hotKeys[hash]?.replicas.filter(\.isServing).map(\.member) ?? []
+    return (owners + extra).enumerated().map { place, member in
       var holder = KeyExplanation.Holder()
       holder.member = member.description
       holder.isOwner = place == 0
+      holder.isExtra = place >= owners.count
       if member == configuration.me {
         holder.incarnation = configuration.life
         holder.version = version

@@ -101,6 +101,9 @@ extension StorageShard {
       response.failure = Failure(.notAllowed, "only shards ask what was held")
       return effects.append(.reply(response, number: number, to: peer))
     }
+    guard !request.tuples.contains(where: { hotKeys[StableHash.of($0.key.bytes)] != nil }) else {
+      return postponed.append((request, number, peer))
+    }
     response.tuples = request.tuples.map { asked in
       var answer = KeyTuple(key: asked.key)
       if let entry = table.find(asked.key) { answer.record = table[entry].envelope }

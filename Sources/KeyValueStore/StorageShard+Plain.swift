@@ -70,11 +70,12 @@ extension StorageShard {
 
   /// Nil where the key is not there, or not this shard's to speak of.
   private func find(_ key: UnsafeRawBufferPointer, _ hash: UInt64) -> Int? {
-    placement.isAlone || isHere(hash) ? table.find(key, hash) : nil
+    placement.isAlone || isHere(key, hash) ? table.find(key, hash) : nil
   }
 
-  private func isHere(_ hash: UInt64) -> Bool {
-    placement.isOwner(of: hash) && !(configuration.hasLog && placement.isOutOfReach(hash))
+  private func isHere(_ key: UnsafeRawBufferPointer, _ hash: UInt64) -> Bool {
+    placement.isOwner(of: hash)
+      ? !(configuration.hasLog && placement.isOutOfReach(hash)) : servesReplica(of: key, hash)
   }
 
   private func canPut(
@@ -96,7 +97,7 @@ extension StorageShard {
         guard held.isPlainRegister, !held.isAbsent(at: now.wall), held.version.stamp <= clock.last
         else { return false }
       }
-      guard placement.isAlone || isHere(hash) else { return false }
+      guard placement.isAlone || isHere(key, hash) else { return false }
       request.tuples[index].entry = Int32(entry ?? -1)
     }
     return table.byteCount + growth <= limits.storedBytesMax

@@ -10,11 +10,13 @@ extension StorageShard {
         answer.failure = Self.keyInvalid(asked.key)
         return answer
       }
-      if let failure = refusal(of: asked.key) {
+      let hash = StableHash.of(asked.key.bytes)
+      if request.subscribe || !servesReplica(of: asked.key.bytes, hash),
+        let failure = refusal(of: asked.key)
+      {
         answer.failure = failure
         return answer
       }
-      let hash = StableHash.of(asked.key.bytes)
       rates.note(hash, at: now.monotonic)
       let entry = table.find(asked.key, hash)
       fill(&answer, from: entry, at: now)

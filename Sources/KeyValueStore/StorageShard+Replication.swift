@@ -92,7 +92,7 @@ extension StorageShard {
     changes &+= 1
     guard !placement.isAlone, !links.isEmpty else { return }
     let due = isUrgent ? 0 : now.monotonic &+ limits.gossipPeriod.wholeNanoseconds
-    for other in placement.others(of: table[entry].hash) {
+    for other in others(of: table[entry].hash) {
       guard let link = linkIndex(other) else { continue }
       links[link].note(entry, flushAt: due)
     }
@@ -102,7 +102,7 @@ extension StorageShard {
   func addNeeds(of entry: Int, to needs: inout WriteNeeds) {
     needs.log = max(needs.log, table[entry].logSequence)
     guard !placement.isAlone else { return }
-    for other in placement.others(of: table[entry].hash) {
+    for other in others(of: table[entry].hash) {
       guard let link = linkIndex(other) else { continue }
       needs.add(link: link, sequence: links[link].sequence(of: entry))
     }
@@ -179,9 +179,9 @@ extension StorageShard {
     var logSequence: UInt64 = 0
     let isOld = message.epoch < placement.view.epoch
     for tuple in message.tuples {
-      guard let record = try? Record(tuple.record), Key(checking: tuple.key.bytes) != nil else {
-        continue
-      }
+      guard let record = try? Record(tuple.record), Key(checking: tuple.key.bytes) != nil,
+        isHeld(tuple.key, at: message.epoch)
+      else { continue }
       guard let entry = mergeReplica(record, tuple, at: now, into: &effects) else { continue }
       logSequence = max(logSequence, table[entry].logSequence)
       if !table[entry].holds(tuple.record), let link = linkIndex(sender.member) {
@@ -204,7 +204,7 @@ extension StorageShard {
 
   /// - Returns: the entry that now holds both; nil where there is nothing to hold.
   @discardableResult
-  private mutating func mergeReplica(
+  mutating func mergeReplica(
     _ record: Record, _ tuple: KeyTuple, at now: Now, into effects: inout [Effect]
   ) -> Int? {
     var record = record

@@ -7,12 +7,16 @@ extension StorageShard {
   /// and, while keys move, the hand-over of what others are to hold.
   mutating func take(_ view: RingView, at now: Now, into effects: inout [Effect]) {
     guard view.epoch > placement.view.epoch else { return }
+    endReplicas(into: &effects)
     let dirty = Set(links.flatMap(\.dirtyEntries)).sorted()
     placement = Placement(view, of: configuration.me, in: configuration.life)
     links = view.shards.filter { $0.member != configuration.me }.map { address in
       links.first { $0.member == address.member && $0.incarnation == address.incarnation }
         ?? ReplicationLink(to: address)
     }
+    dismissReplicas(of: view, at: now, into: &effects)
+    rates.noticeFrom =
+      placement.isAlone ? .max : UInt32(AccessRates.window / .seconds(1)) * UInt32(limits.hotRateMin)
     handedOver = handedOver.filter { view.shard($0.key) != nil }
     knownEpochs = knownEpochs.filter { view.shard($0.key) != nil }
     forgetStaleLeftovers(at: now)
@@ -121,7 +125,7 @@ extension StorageShard {
     }
     scan.nextAt = now.monotonic &+ limits.handOverInterval.wholeNanoseconds
     handOver = scan
-    guard scan.cursor >= table.count, everyHolderKnows(scan.epoch) else { return }
+    guard scan.cursor >= table.count, everyHolderKnows(scan.epoch), hotKeys.isEmpty else { return }
     handOver = nil
     hasLeftovers = false
     for link in links.indices { links[link].endHandOver(of: scan.epoch) }
@@ -192,7 +196,9 @@ extension StorageShard {
     while scan.cursor < end {
       let entry = scan.cursor
       scan.cursor += 1
-      guard !table[entry].isFree, !placement.isOwner(of: table[entry].hash) else { continue }
+      guard !table[entry].isFree, !placement.isOwner(of: table[entry].hash),
+        extraReplicas.isEmpty || extraReplicas[table[entry].hash] == nil
+      else { continue }
       guard canForget(entry) else {
         scan.isPartial = true
         continue

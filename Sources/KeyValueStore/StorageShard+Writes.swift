@@ -49,8 +49,11 @@ extension StorageShard {
     asked: KeyTuple, _ type: KeyRequestType, by asker: Asker, at now: Now
   ) throws(Failure) -> Change {
     guard Key(checking: asked.key.bytes) != nil else { throw Self.keyInvalid(asked.key) }
-    if let failure = refusal(of: asked.key) { throw failure }
-    rates.note(StableHash.of(asked.key.bytes), at: now.monotonic)
+    let hash = StableHash.of(asked.key.bytes)
+    if !servesReplica(of: asked.key.bytes, hash), let failure = refusal(of: asked.key) {
+      throw failure
+    }
+    rates.note(hash, at: now.monotonic)
     if asker.role == .client, asked.key.isReserved {
       throw Failure(
         .keyReserved, "keys that begin with \(ReservedKeys.prefix) belong to the platform")

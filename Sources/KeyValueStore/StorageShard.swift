@@ -53,6 +53,7 @@ package struct StorageShard {
     /// From a shard that dialled this one.
     case rangeDigest(RangeDigest, from: PeerID)
     case rangeRepair(RangeRepair, from: PeerID)
+    case replicaWord(ReplicaWord, from: PeerID)
     /// `nextDeadline` has come.
     case timerFired
   }
@@ -73,6 +74,9 @@ package struct StorageShard {
     case askHolder(KeyRequest, number: UInt64, of: RingMember)
     case rangeDigest(RangeDigest, to: RingMember)
     case rangeRepair(RangeRepair, to: RingMember)
+    case replicaWord(ReplicaWord, to: RingMember)
+    /// Tells a client which keys others serve, too.
+    case hotKeys(HotKeyList, to: PeerID)
     /// To the shard at the other end of a stream of records.
     case replicated(Replicated, to: PeerID)
     /// This shard has all it is to hold by the ring of an epoch: to be reported to the membership.
@@ -146,6 +150,12 @@ package struct StorageShard {
     /// Stretches of the hash space in which two copies differed, and records sent for that, in this life.
     package var divergences = 0
     package var repairedKeys = 0
+    /// How often, in this life, keys were found hot here and given extra replicas.
+    package var hostings = 0
+    /// Keys of which this shard is an owner and others hold extra replicas.
+    package var hotKeys = 0
+    /// Keys of which this shard holds an extra replica.
+    package var extraReplicas = 0
   }
 
   package let configuration: Configuration
@@ -214,6 +224,21 @@ package struct StorageShard {
   var equal: [RingMember: (changes: UInt64, skipped: Int)] = [:]
   /// Of records here, by anybody.
   var changes: UInt64 = 0
+  /// By the hash of the key.
+  var hotKeys: [UInt64: HotKey] = [:]
+  /// Monotonic; when they are looked at again. Nil while there are none.
+  var hotKeysAt: UInt64?
+  /// How often this shard began to have a key hosted elsewhere.
+  var hostings: UInt64 = 0
+  var told = HotKeyList()
+  /// Keys that this shard serves besides their owners, by the hash of the key.
+  var extraReplicas: [UInt64: ExtraReplica] = [:]
+  /// No replicas any more, to be forgotten.
+  var departing: [Key] = []
+  /// Monotonic; when replicas are reported on, and departing ones forgotten.
+  var replicasAt: UInt64?
+  /// Asked by other shards about keys whose extra replicas have not all left.
+  var postponed: [(request: KeyRequest, number: UInt64, peer: PeerID)] = []
   var parked: [UInt64: Parked] = [:]
   var holderRequests: UInt64 = 0
   /// Keys on the move that need not be asked about again.
@@ -242,6 +267,8 @@ package struct StorageShard {
     statistics.logTrouble = logTrouble?.reason
     statistics.epoch = placement.view.epoch
     statistics.settledEpoch = settledEpoch
+    statistics.hotKeys = hotKeys.count
+    statistics.extraReplicas = extraReplicas.count
     statistics.replicationBacklog = links.reduce(0) { $0 + $1.backlog }
     return statistics
   }
@@ -252,7 +279,8 @@ package struct StorageShard {
     let waits = links.filter { $0.backlog > 0 }.map { "\($0.member) \($0.backlog) \($0.isUp)" }
     return
       "epoch \(placement.view.epoch)\(placement.isFenced ? " fenced" : ""), settled \(settledEpoch), awaits \(awaited), "
-      + "has for others \(waits), \(parked.count) parked, \(replicating.count) waiting"
+      + "has for others \(waits), \(parked.count) parked, \(replicating.count) waiting, "
+      + "\(hotKeys.count) hot, \(extraReplicas.count) extra"
   }
 
   /// What the shard goes by.
@@ -265,7 +293,8 @@ package struct StorageShard {
   package var nextDeadline: UInt64? {
     let own = [
       flushDeadline, heartbeatDeadline, sweepDeadline, logTrouble?.retryAt, handOver?.nextAt,
-      dropping?.nextAt, auditAt, auditStepAt, collection?.nextAt,
+      dropping?.nextAt, auditAt, auditStepAt, collection?.nextAt, hotKeysAt, replicasAt,
+      rates.noticed.isEmpty ? nil : 0,
     ]
     return (own + links.map(\.deadline)).compactMap(\.self).min()
   }
@@ -300,6 +329,7 @@ package struct StorageShard {
       forget(peer)
       peers[peer] = Peer(role: role)
       if !placement.isAlone { effects.append(.ring(placement.view, to: peer)) }
+      if role == .client, !told.keys.isEmpty { effects.append(.hotKeys(told, to: peer)) }
     case .shardConnected(let peer, let shard):
       forget(peer)
       peers[peer] = Peer(role: .storage, shard: shard)
@@ -318,6 +348,7 @@ package struct StorageShard {
     case .linkUp(let member):
       guard let link = linkIndex(member) else { break }
       links[link].up()
+      repeatReplicaWords(to: member, into: &effects)
       retryParked(at: now, into: &effects)
     case .linkDown(let member):
       if let link = linkIndex(member) { links[link].down() }
@@ -332,6 +363,7 @@ package struct StorageShard {
       takeAnswer(answer, number: number, from: member, at: now, into: &effects)
     case .rangeDigest(let digest, let peer): take(digest, from: peer, at: now)
     case .rangeRepair(let repair, let peer): take(repair, from: peer, at: now)
+    case .replicaWord(let word, let peer): take(word, from: peer, at: now, into: &effects)
     case .timerFired: fireTimers(at: now, into: &effects)
     }
     planCollection(at: now)
@@ -375,6 +407,9 @@ package struct StorageShard {
     if let due = auditAt, due <= now.monotonic { beginAudits(at: now) }
     if let due = collection?.nextAt, due <= now.monotonic { continueCollection(at: now) }
     if let due = auditStepAt, due <= now.monotonic { continueAudit(at: now, into: &effects) }
+    if !rates.noticed.isEmpty { judgeNoticed(at: now, into: &effects) }
+    if let due = hotKeysAt, due <= now.monotonic { lookAfterHotKeys(at: now, into: &effects) }
+    if let due = replicasAt, due <= now.monotonic { lookAfterReplicas(at: now, into: &effects) }
   }
 
   private mutating func serve(

@@ -20,6 +20,7 @@ extension StoreRoutes {
           event: try KeyResponse.decode(frame.body), of: number, from: index, now, &effects)
       case .ring where !frame.body.isEmpty:
         adopt(try RingMessage.decode(frame.body).view, now, &effects)
+      case .hotKeys: take(try HotKeyList.decode(frame.body), from: index)
       default: break
       }
     } catch {
@@ -66,10 +67,12 @@ extension StoreRoutes {
   ) {
     guard let ask = asks[number] else { return }
     if isForAnother(response.failure) || isToBeAskedAgain(response.failure) {
+      forgetReplicas(of: ask.hash)
       return repeatAll(number, ask, response.failure, now, &effects)
     }
     let wrong = response.tuples.indices.filter { isForAnother(response.tuples[$0].failure) }
     if !wrong.isEmpty {
+      for tuple in wrong { forgetReplicas(of: StableHash.of(response.tuples[tuple].key.bytes)) }
       avoid(index, response.tuples[wrong[0]].failure, now)
       guard ask.keyCount > 1 || ask.whole != nil else {
         return repeatAll(number, ask, response.tuples[wrong[0]].failure, now, &effects)

@@ -47,6 +47,7 @@ extension StoreRoutes {
     let stranded = takeBackAll(of: index, unsent: [], now, &effects)
     for place in memberLinks.indices where memberLinks[place] == index { memberLinks[place] = nil }
     links[index] = nil
+    if hotLists.removeValue(forKey: index) != nil { findReplicas() }
     effects.append(.hangUp(Route(index)))
     return stranded
   }
@@ -189,15 +190,18 @@ extension StoreRoutes {
   /// Whom a key is asked of: the first of its copies that can be reached. Where none can, the owner,
   /// and others are dialled who may know of a newer ring.
   ///
+  /// - Parameter isSpread: of a hot key, an extra replica can be asked as well.
   /// - Returns: nil where not one endpoint is known.
   mutating func choose(
-    _ hash: UInt64, _ member: RingMember?, _ now: UInt64, _ effects: inout [Effect]
+    _ hash: UInt64, _ member: RingMember?, isSpread: Bool = false, _ now: UInt64,
+    _ effects: inout [Effect]
   ) -> Int? {
     if table.width == 0 { return anyBootstrap }
     if table.members.count == 1 { return link(of: 0, now, &effects) }
     if let member, let place = table.members.firstIndex(of: member) {
       return link(of: place, now, &effects)
     }
+    if isSpread, let index = chooseReplica(hash, now, &effects) { return index }
     let owners = table.owners(of: hash)
     var reached: Int?
     for owner in owners {
@@ -214,7 +218,7 @@ extension StoreRoutes {
     links.firstIndex { $0?.isUp == true } ?? links.firstIndex { $0?.isBootstrap == true }
   }
 
-  private func isUsable(_ index: Int, _ now: UInt64) -> Bool {
+  func isUsable(_ index: Int, _ now: UInt64) -> Bool {
     guard let link = links[index], link.refusal == nil else { return false }
     return switch link.phase {
     case .up: !link.isSilent && link.avoidedUntil <= now

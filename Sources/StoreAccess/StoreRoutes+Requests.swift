@@ -16,12 +16,14 @@ extension StoreRoutes {
     switch request.body {
     case .one(let frame, let hash):
       ask = Ask(frame: frame, hash: hash, repetition: request.repetition)
+      ask.isSpread = true
     case .any(let keys) where keys.type == .list:
       ask = list(keys, request)
     case .any(let keys):
       ask = Ask(
         frame: keys.framed(.keyRequest, number: number), repetition: request.repetition)
       ask.keyCount = keys.tuples.count
+      ask.isSpread = keys.isSpread
       if keys.tuples.count == 1 { ask.hash = StableHash.of(keys.tuples[0].key.bytes) }
     }
     asks[number] = ask
@@ -56,7 +58,7 @@ extension StoreRoutes {
     var groups: [(link: Int?, tuples: [Int])] = []
     for index in keys.tuples.indices {
       let hash = StableHash.of(keys.tuples[index].key.bytes)
-      let link = choose(hash, nil, now, &effects)
+      let link = choose(hash, nil, isSpread: keys.isSpread, now, &effects)
       if let group = groups.firstIndex(where: { $0.link == link }) {
         groups[group].tuples.append(index)
       } else {
@@ -99,6 +101,7 @@ extension StoreRoutes {
       repetition: wholes[whole]?.repetition ?? .left)
     ask.hash = keys.tuples.count == 1 ? StableHash.of(keys.tuples[0].key.bytes) : 0
     ask.keyCount = keys.tuples.count
+    ask.isSpread = keys.isSpread
     (ask.whole, ask.places, ask.refusals) = (whole, places, refusals)
     asks[lastPart] = ask
     wholes[whole]?.parts.insert(lastPart)
@@ -117,7 +120,8 @@ extension StoreRoutes {
     if asks[number]?.isList == true { relist(number) }
     guard let ask = asks[number] else { return }
     if ask.keyCount > 1, table.members.count > 1 { return split(number, now, &effects) }
-    enqueue(number, at: choose(ask.hash, ask.member, now, &effects), now, &effects)
+    let index = choose(ask.hash, ask.member, isSpread: ask.isSpread, now, &effects)
+    enqueue(number, at: index, now, &effects)
   }
 
   private mutating func enqueue(

@@ -15,6 +15,7 @@ extension StoreRoutes {
       stranded += keepOrLeave(index, now, &effects)
     }
     matchBootstrap()
+    findReplicas()
     effects.append(.ringChanged)
     let paused = pauses.removeAll()
     placeAll(stranded + takeStranded() + paused, now, &effects)

@@ -69,8 +69,18 @@ package struct StoreRoutes: Sendable {
   /// Numbers of parts have it, those of askers do not.
   static let partBit: UInt64 = 1 << 63
 
-  package init(limits: StoreRoutesLimits = StoreRoutesLimits()) {
+  /// What each first owner has told last of its hot keys, by link.
+  var hotLists: [Int: HotKeyList] = [:]
+  /// Who serves a hot key besides its owners, by the hash of the key: indexes of the table's members.
+  var extraReplicas: [UInt64: [Int]] = [:]
+  /// Which of the shards that serve a hot key this process asks: always the same one, so that it sees
+  /// its own writes at any level. Zero: the owner.
+  let spread: UInt64
+
+  /// - Parameter spread: of chance, where a hot key's load is to be spread; zero: its owner is asked.
+  package init(limits: StoreRoutesLimits = StoreRoutesLimits(), spread: UInt64 = 0) {
     self.limits = limits
+    self.spread = spread
   }
 
   /// A connection to a shard.
@@ -125,6 +135,8 @@ package struct StoreRoutes: Sendable {
     var hash: UInt64 = 0
     var keyCount = 1
     var isList = false
+    /// Any shard that serves a hot key can answer it.
+    var isSpread = false
     /// Of a LIST: the one member of the ring that is asked; nil where there is no other.
     var member: RingMember?
     /// The request that this is a part of, and which of its tuples it has.

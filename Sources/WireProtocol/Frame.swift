@@ -33,6 +33,10 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
   /// What two shards hold together, to be compared.
   case rangeDigest = 28
   case rangeRepair = 29
+  /// About the extra replicas of a hot key.
+  case replicaWord = 30
+  /// From a shard to its clients: which of its keys are hot, and who has them besides their owners.
+  case hotKeys = 31
 
   case call = 32
   case result = 33

@@ -13,6 +13,8 @@ package struct KeyExplanation: WireMessage {
     package var version = Version.none
     /// The shard's place: `RingMember` as text.
     package var member = ""
+    /// Held for as long as the key is hot.
+    package var isExtra = false
 
     package init() {}
 
@@ -22,6 +24,7 @@ package struct KeyExplanation: WireMessage {
       writer.field(3, version.generation)
       writer.fixed64(4, version.stamp)
       writer.field(5, member)
+      writer.field(6, isExtra)
     }
 
     package mutating func decodeField(from reader: inout ProtobufReader) throws(WireError) {
@@ -31,6 +34,7 @@ package struct KeyExplanation: WireMessage {
       case 3: version.generation = try reader.uint64()
       case 4: version.stamp = try reader.fixed64()
       case 5: member = try reader.string()
+      case 6: isExtra = try reader.bool()
       default: try reader.skip()
       }
     }

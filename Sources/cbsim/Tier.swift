@@ -28,8 +28,8 @@ struct Tier: ParsableCommand {
 
   @Option(
     help: """
-      apart (never all nodes at once), together (all at once only), mixed, or away (for longer than \
-      deleted keys are remembered).
+      apart (never all nodes at once), together (all at once only), mixed, away (for longer than \
+      deleted keys are remembered) or hot (apart, with keys that get extra replicas).
       """)
   var faults = "apart"
 
@@ -39,8 +39,8 @@ struct Tier: ParsableCommand {
     guard ["durable", "replicated"].contains(level) else {
       throw ValidationError("--level is durable or replicated, not \(level)")
     }
-    guard ["apart", "together", "mixed", "away"].contains(faults) else {
-      throw ValidationError("--faults is apart, together, mixed or away, not \(faults)")
+    guard ["apart", "together", "mixed", "away", "hot"].contains(faults) else {
+      throw ValidationError("--faults is apart, together, mixed, away or hot, not \(faults)")
     }
     guard plant == nil || planted != nil else {
       throw ValidationError("there is no planted bug \(plant ?? "")")
@@ -58,6 +58,7 @@ struct Tier: ParsableCommand {
       if faults == "together" { profile.dieTogether() }
       if faults == "mixed" { profile.dieAnyhow() }
       if faults == "away" { profile.stayAway() }
+      if faults == "hot" { profile.runHot() }
       profile.clockOffset = .milliseconds(skew)
       let simulation = TierSimulation(seed: seed, profile: profile, planted: planted)
       simulation.run()

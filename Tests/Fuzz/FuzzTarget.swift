@@ -128,6 +128,8 @@ private func readBody(of frame: Frame) {
   case .replicated: read(Replicated.self, body)
   case .holderRequest: read(KeyRequest.self, body)
   case .rangeDigest: read(RangeDigest.self, body)
+  case .replicaWord: read(ReplicaWord.self, body)
+  case .hotKeys: read(HotKeyList.self, body)
   case .rangeRepair: read(RangeRepair.self, body)
   case .controlRequest, .controlResponse: break
   }

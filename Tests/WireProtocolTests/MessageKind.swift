@@ -45,6 +45,7 @@ struct MessageKind: Sendable, CustomTestStringConvertible {
     MessageKind(RingMessage.Shard.self), MessageKind(RingMessage.self),
     MessageKind(MemberReport.self), MessageKind(Lease.self), MessageKind(Replicate.self),
     MessageKind(Replicated.self), MessageKind(RangeDigest.self), MessageKind(RangeRepair.self),
+    MessageKind(ReplicaWord.self), MessageKind(HotKeyList.self),
     MessageKind(KeyExplanation.Holder.self), MessageKind(KeyExplanation.self),
     MessageKind(BundleRequest.self), MessageKind(BundleReady.self),
     MessageKind(LogLines.Line.self), MessageKind(LogLines.self),

@@ -132,6 +132,7 @@ extension KeyExplanation.Holder: Mirrored {
     holder.isOwner = random.chance(50)
     holder.version = Version(generation: random.number(), stamp: random.number())
     holder.member = random.text()
+    holder.isExtra = random.chance(50)
     return holder
   }
 
@@ -142,6 +143,7 @@ extension KeyExplanation.Holder: Mirrored {
       $0.versionGeneration = version.generation
       $0.versionStamp = version.stamp
       $0.member = member
+      $0.isExtra = isExtra
     }
   }
 }

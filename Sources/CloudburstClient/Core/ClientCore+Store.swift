@@ -61,7 +61,7 @@ extension ClientCore {
   /// A shard's next life has not what the one before only accepted.
   mutating func forgetSession(of route: Route) {
     let routes = routes
-    session.forgetVolatile { routes.ownerRoute(of: $0) == route }
+    session.forgetVolatile { routes.isAsked(route, for: $0) }
   }
 
   /// Ends a watch, or the request that waits for a key's presence.

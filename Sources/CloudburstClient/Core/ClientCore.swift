@@ -69,7 +69,8 @@ package struct ClientCore {
     self.hello = hello
     var routesLimits = StoreRoutesLimits()
     routesLimits.inFlightMax = limits.inFlightMax
-    routes = StoreRoutes(limits: routesLimits)
+    var chance = SplitMix64(seed: hello.incarnation.number)
+    routes = StoreRoutes(limits: routesLimits, spread: max(1, chance.next()))
     connections[.scheduler] = Connection(endpoint: endpoint)
     effects.append(.dial(.scheduler, endpoint: endpoint))
   }

@@ -512,6 +512,9 @@ package nonisolated struct Cloudburst_KeyExplanation: Sendable {
     /// NODE/SHARD
     package var member: String = String()
 
+    /// held for as long as the key is hot
+    package var isExtra: Bool = false
+
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
     package init() {}
@@ -759,6 +762,69 @@ package nonisolated struct Cloudburst_RangeRepair: Sendable {
   package var stretches: Data = Data()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// About the extra replicas of a hot key.
+package nonisolated struct Cloudburst_ReplicaWord: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 1 host, 2 hosted, 3 dismiss, 4 left, 5 invite, 6 uninvite
+  package var kind: UInt32 = 0
+
+  package var epoch: UInt64 = 0
+
+  package var key: Data = Data()
+
+  /// host: the owner's
+  package var record: Data = Data()
+
+  /// node/shard
+  package var replicas: [String] = []
+
+  /// of the hosting, of the owner's choice
+  package var number: UInt64 = 0
+
+  /// hosted: in the time that requests are counted for
+  package var requests: UInt64 = 0
+
+  /// hosted: all owners agree
+  package var isServing: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Cloudburst_HotKeyList: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var epoch: UInt64 = 0
+
+  /// all that are hot at this shard
+  package var keys: [Cloudburst_HotKeyList.Entry] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated struct Entry: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var hash: UInt64 = 0
+
+    /// node/shard
+    package var replicas: [String] = []
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+  }
 
   package init() {}
 }
@@ -1844,7 +1910,7 @@ nonisolated extension Cloudburst_KeyExplanation: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Cloudburst_KeyExplanation.Holder: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = Cloudburst_KeyExplanation.protoMessageName + ".Holder"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}incarnation\0\u{3}is_owner\0\u{3}version_generation\0\u{3}version_stamp\0\u{1}member\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}incarnation\0\u{3}is_owner\0\u{3}version_generation\0\u{3}version_stamp\0\u{1}member\0\u{3}is_extra\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1857,6 +1923,7 @@ nonisolated extension Cloudburst_KeyExplanation.Holder: SwiftProtobuf.Message, S
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.versionGeneration) }()
       case 4: try { try decoder.decodeSingularFixed64Field(value: &self.versionStamp) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.member) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.isExtra) }()
       default: break
       }
     }
@@ -1878,6 +1945,9 @@ nonisolated extension Cloudburst_KeyExplanation.Holder: SwiftProtobuf.Message, S
     if !self.member.isEmpty {
       try visitor.visitSingularStringField(value: self.member, fieldNumber: 5)
     }
+    if self.isExtra != false {
+      try visitor.visitSingularBoolField(value: self.isExtra, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1887,6 +1957,7 @@ nonisolated extension Cloudburst_KeyExplanation.Holder: SwiftProtobuf.Message, S
     if lhs.versionGeneration != rhs.versionGeneration {return false}
     if lhs.versionStamp != rhs.versionStamp {return false}
     if lhs.member != rhs.member {return false}
+    if lhs.isExtra != rhs.isExtra {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2410,6 +2481,141 @@ nonisolated extension Cloudburst_RangeRepair: SwiftProtobuf.Message, SwiftProtob
   package static func ==(lhs: Cloudburst_RangeRepair, rhs: Cloudburst_RangeRepair) -> Bool {
     if lhs.epoch != rhs.epoch {return false}
     if lhs.stretches != rhs.stretches {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_ReplicaWord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ReplicaWord"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}epoch\0\u{1}key\0\u{1}record\0\u{1}replicas\0\u{1}number\0\u{1}requests\0\u{3}is_serving\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.key) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.record) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.replicas) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.requests) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.isServing) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.kind != 0 {
+      try visitor.visitSingularUInt32Field(value: self.kind, fieldNumber: 1)
+    }
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 2)
+    }
+    if !self.key.isEmpty {
+      try visitor.visitSingularBytesField(value: self.key, fieldNumber: 3)
+    }
+    if !self.record.isEmpty {
+      try visitor.visitSingularBytesField(value: self.record, fieldNumber: 4)
+    }
+    if !self.replicas.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.replicas, fieldNumber: 5)
+    }
+    if self.number != 0 {
+      try visitor.visitSingularUInt64Field(value: self.number, fieldNumber: 6)
+    }
+    if self.requests != 0 {
+      try visitor.visitSingularUInt64Field(value: self.requests, fieldNumber: 7)
+    }
+    if self.isServing != false {
+      try visitor.visitSingularBoolField(value: self.isServing, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_ReplicaWord, rhs: Cloudburst_ReplicaWord) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.key != rhs.key {return false}
+    if lhs.record != rhs.record {return false}
+    if lhs.replicas != rhs.replicas {return false}
+    if lhs.number != rhs.number {return false}
+    if lhs.requests != rhs.requests {return false}
+    if lhs.isServing != rhs.isServing {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_HotKeyList: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".HotKeyList"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}epoch\0\u{1}keys\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.keys) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 1)
+    }
+    if !self.keys.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.keys, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_HotKeyList, rhs: Cloudburst_HotKeyList) -> Bool {
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.keys != rhs.keys {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Cloudburst_HotKeyList.Entry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Cloudburst_HotKeyList.protoMessageName + ".Entry"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hash\0\u{1}replicas\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.hash) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.replicas) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.hash != 0 {
+      try visitor.visitSingularFixed64Field(value: self.hash, fieldNumber: 1)
+    }
+    if !self.replicas.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.replicas, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Cloudburst_HotKeyList.Entry, rhs: Cloudburst_HotKeyList.Entry) -> Bool {
+    if lhs.hash != rhs.hash {return false}
+    if lhs.replicas != rhs.replicas {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

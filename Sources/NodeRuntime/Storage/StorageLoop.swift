@@ -250,6 +250,8 @@ package struct StorageLoop: NodeLoop, ~Copyable {
         step(.rangeDigest(try RangeDigest.decode(frame.body), from: peer), at: now)
       case .rangeRepair:
         step(.rangeRepair(try RangeRepair.decode(frame.body), from: peer), at: now)
+      case .replicaWord:
+        step(.replicaWord(try ReplicaWord.decode(frame.body), from: peer), at: now)
       case .ring: effects.append(.ring(shard.ring, to: peer))
       default:
         refuse(peer, number, Failure(.badRequest, "a store takes no \(frame.header.kind)"))
@@ -292,6 +294,9 @@ package struct StorageLoop: NodeLoop, ~Copyable {
         try links.send(digest.framed(.rangeDigest), to: member)
       case .rangeRepair(let repair, let member):
         try links.send(repair.framed(.rangeRepair), to: member)
+      case .replicaWord(let word, let member):
+        try links.send(word.framed(.replicaWord), to: member)
+      case .hotKeys(let list, let peer): try send(list.framed(.hotKeys), 0, to: peer)
       case .replicated(let word, let peer):
         try send(word.framed(.replicated), 0, to: peer)
       case .settled(let epoch): settled(epoch)

@@ -129,7 +129,8 @@ final class StorageNode: Node {
     case .heartbeat(let number, let peer):
       send(Empty().framed(.heartbeat, number: number), to: peer)
     case .commit(let entries): commit(entries)
-    case .ring, .replicate, .askHolder, .rangeDigest, .rangeRepair, .replicated, .settled:
+    case .ring, .replicate, .askHolder, .rangeDigest, .rangeRepair, .replicaWord, .hotKeys,
+      .replicated, .settled:
       preconditionFailure("a ring of one tells nobody anything")
     }
   }

@@ -37,8 +37,11 @@ final class TierClient {
   let number: Int
   let peer: PeerID
   private var view = RingView.none
+  /// Who serves hot keys besides their owners, as their first owners told last.
+  private var extra: [UInt64: [RingMember]] = [:]
   private var operation: Operation?
   private var requests: UInt64 = 0
+  private var isAtReplica = false
   private var adds = 0
   private var deletes: [(key: Int, doneAt: UInt64)] = []
   private var isStopped = false
@@ -57,6 +60,12 @@ final class TierClient {
     world.later(world.delay()) { [self] in if view.epoch > self.view.epoch { self.view = view } }
   }
 
+  func hear(of list: HotKeyList) {
+    world.later(world.delay()) { [self] in
+      for key in list.keys { extra[key.hash] = key.replicas.compactMap { RingMember($0) } }
+    }
+  }
+
   func judge() {
     guard let operation else { return }
     world.violate(.waitedTooLong("client \(number) still waits for key \(operation.key)"))
@@ -64,7 +73,8 @@ final class TierClient {
 
   private func next() {
     guard !isStopped else { return }
-    let key = world.draw(0...world.profile.keys - 1)
+    let isHot = world.profile.hasHotKeys && world.draw(0...3) > 0
+    let key = isHot ? world.hotKey() : world.draw(0...world.profile.keys - 1)
     var deed = Deed.read
     var expected: [String] = []
     if world.profile.deletes, world.draw(0...5) == 0 {
@@ -112,8 +122,11 @@ final class TierClient {
     requests += 1
     let number = requests
     let key = TierSimulation.key(operation.key)
-    let owners = view.owners(of: StableHash.of(key.bytes))
-    let target = owners.isEmpty ? nil : owners[operation.attempt % owners.count]
+    let hash = StableHash.of(key.bytes)
+    let owners = view.owners(of: hash) + (extra[hash] ?? [])
+    let first = extra[hash] == nil ? 0 : self.number
+    let target = owners.isEmpty ? nil : owners[(first + operation.attempt) % owners.count]
+    isAtReplica = target.map { extra[hash]?.contains($0) == true } ?? false
     if let node = world.nodes.first(where: { $0.member == target }), node.isAlive {
       let life = node.incarnation
       let request = request(for: operation, key)
@@ -161,7 +174,11 @@ final class TierClient {
     requests += 1
     let tuple = response?.tuples.first
     let isAbsent = tuple?.failure?.code == .keyNotFound
-    guard let tuple, tuple.failure == nil || isAbsent else { return again() }
+    guard let tuple, tuple.failure == nil || isAbsent else {
+      if tuple?.failure?.code == .wrongOwner { extra = [:] }
+      return again()
+    }
+    if isAtReplica { world.counts.extraOperations += 1 }
     operation = nil
     let waited = Duration.nanoseconds(Int64(world.now - done.begunAt))
     world.counts.longestWait = max(world.counts.longestWait, waited)

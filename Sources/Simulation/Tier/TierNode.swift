@@ -57,6 +57,8 @@ final class TierNode {
     limits.dropGrace = .milliseconds(500)
     limits.auditInterval = world.profile.comparesCopies ? .seconds(2) : .seconds(1000)
     limits.auditAge = .seconds(1)
+    if world.profile.hasHotKeys { limits.hotRateMin = 10 }
+    limits.extraReplicasMax = 2
     if world.profile.deletes { limits.tombstoneGrace = TierSimulation.grace }
     var configuration = StorageShard.Configuration(
       me: member, life: incarnation, actor: incarnation.number, hasLog: true,
@@ -136,7 +138,11 @@ final class TierNode {
 
   private func losing(_ input: StorageShard.Input) -> StorageShard.Input {
     let rate = world.profile.recordsPerLoss
-    guard rate > 0, case .replicate(var message, let number, let peer) = input else { return input }
+    guard case .replicate(var message, let number, let peer) = input else { return input }
+    if world.planted == .starvesReplicas, let ring = shard?.ring, ring.isSettled {
+      message.tuples.removeAll { !ring.owners(of: StableHash.of($0.key.bytes)).contains(member) }
+    }
+    guard rate > 0 else { return .replicate(message, number: number, from: peer) }
     message.tuples.removeAll { _ in !world.isHealed && world.draw(1...rate) == 1 }
     return .replicate(message, number: number, from: peer)
   }
@@ -233,6 +239,8 @@ final class TierNode {
       connections[other]?.forth { .rangeDigest(digest, from: $0) }
     case .rangeRepair(let repair, let other):
       connections[other]?.forth { .rangeRepair(repair, from: $0) }
+    case .replicaWord(let word, let other): tell(word, to: other)
+    case .hotKeys(let list, let peer): world.clients.first { $0.peer == peer }?.hear(of: list)
     case .replicated(let word, let peer):
       incoming(peer)?.back { .replicated(word, from: $0) }
     case .settled(let epoch):
@@ -240,6 +248,19 @@ final class TierNode {
       live(.settled(epoch: epoch))
     case .push, .watchEvent, .heartbeat: break
     }
+  }
+
+  private func tell(_ word: ReplicaWord, to other: RingMember) {
+    guard world.planted == .forgetsReplicas, word.kind == .dismiss,
+      let to = world.nodes.first(where: { $0.member == other }),
+      let back = to.connections[member]
+    else {
+      connections[other]?.forth { .replicaWord(word, from: $0) }
+      return
+    }
+    var left = word
+    left.kind = .left
+    receive(.replicaWord(left, from: back.peer), in: incarnation)
   }
 
   private func incoming(_ peer: PeerID) -> TierConnection? {

@@ -29,6 +29,8 @@ package final class TierSimulation {
     package var comparesCopies = true
     /// Clients delete keys, too, and nodes are away for longer than tombstones are kept.
     package var deletes = false
+    /// Every few seconds another two keys are the ones that are asked for most.
+    package var hasHotKeys = false
     /// How far one node's clock is ahead of all others.
     package var clockOffset = Duration.zero
 
@@ -53,6 +55,16 @@ package final class TierSimulation {
       isOneAtATime = true
       faults = [.stayAway, .stayAway, .join, .leave, .pause, .kill]
       duration = .seconds(40)
+    }
+
+    /// Single nodes, while hot keys get extra replicas and lose them.
+    package mutating func runHot() {
+      hasHotKeys = true
+      clients = 6
+      copies = 2
+      nodes = 4
+      duration = .seconds(40)
+      faultInterval = .seconds(6)
     }
 
     /// Any of them, whatever else is going on.
@@ -90,6 +102,9 @@ package final class TierSimulation {
     /// In the end, in all shards.
     package var collectedTombstones = 0
     package var staleLeftovers = 0
+    /// How often hot keys got extra replicas, and operations that those did.
+    package var hostings = 0
+    package var extraOperations = 0
     package var faults = 0
     package var epochs: UInt64 = 0
     package var longestWait = Duration.zero
@@ -102,6 +117,8 @@ package final class TierSimulation {
       deletes += other.deletes
       collectedTombstones += other.collectedTombstones
       staleLeftovers += other.staleLeftovers
+      hostings += other.hostings
+      extraOperations += other.extraOperations
       faults += other.faults
       epochs += other.epochs
       longestWait = max(longestWait, other.longestWait)
@@ -211,6 +228,7 @@ package final class TierSimulation {
     for node in nodes {
       counts.collectedTombstones += node.shard?.statistics.collectedTombstones ?? 0
       counts.staleLeftovers += node.shard?.statistics.staleLeftovers ?? 0
+      counts.hostings += node.shard?.statistics.hostings ?? 0
     }
     let view = membership.view
     if !view.isSettled {
@@ -238,6 +256,9 @@ package final class TierSimulation {
       if Set(copies).count > 1 { violate(.divergence("the copies of \(key) differ: \(owners)")) }
     }
   }
+
+  /// One that is asked for often now.
+  func hotKey() -> Int { (Int(now / Duration.seconds(7).wholeNanoseconds) + draw(0...1)) % profile.keys }
 
   static func key(_ number: Int) -> Key { Key(trusted: Bytes(text: "key\(number)")) }
 }
@@ -273,6 +294,10 @@ package enum TierBug: String, CaseIterable, Sendable {
   case bringsBackTheDeleted
   /// A node does not hear what the membership says of its clock.
   case trustsItsClock
+  /// An extra replica loses what it is sent after it was first hosted, and says that it has it.
+  case starvesReplicas
+  /// Owners take their dismissal of an extra replica for its leave.
+  case forgetsReplicas
   /// A change of the ring ends though all copies of a key may lie in logs of dead nodes.
   case forgetsTheMissing
 }
