@@ -11,6 +11,8 @@ public struct KeyPlacement: Sendable {
     public let incarnation: String
     /// False for a replica; all copies take writes.
     public let isOwner: Bool
+    /// Held besides the wanted copies, for as long as the key is asked for so often.
+    public let isExtra: Bool
     /// Whether it has every change that the shard asked has made.
     public let isCurrent: Bool
   }
@@ -37,7 +39,7 @@ public struct KeyPlacement: Sendable {
   public let watches: UInt64
   /// Caches that are told of every change.
   public let subscriptions: UInt64
-  /// Nil where the store does not count requests by key.
+  /// Over the last seconds, at all copies. Nil where the store does not count requests by key.
   public let requestsPerSecond: Double?
 
   init(_ answer: KeyTuple, _ explanation: WireProtocol.KeyExplanation) {
@@ -50,6 +52,7 @@ public struct KeyPlacement: Sendable {
     holders = explanation.holders.map {
       Holder(
         shard: $0.member, incarnation: $0.incarnation.description, isOwner: $0.isOwner,
+        isExtra: $0.isExtra,
         isCurrent: $0.version == answer.version)
     }
     valueBytes = explanation.payloadBytes

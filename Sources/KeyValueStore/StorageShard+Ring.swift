@@ -15,8 +15,8 @@ extension StorageShard {
         ?? ReplicationLink(to: address)
     }
     dismissReplicas(of: view, at: now, into: &effects)
-    rates.noticeFrom =
-      placement.isAlone ? .max : UInt32(AccessRates.window / .seconds(1)) * UInt32(limits.hotRateMin)
+    let hotMin = UInt32(AccessRates.window / .seconds(1)) * UInt32(limits.hotRateMin)
+    rates.noticeFrom = placement.isAlone ? .max : hotMin
     handedOver = handedOver.filter { view.shard($0.key) != nil }
     knownEpochs = knownEpochs.filter { view.shard($0.key) != nil }
     forgetStaleLeftovers(at: now)

@@ -65,14 +65,16 @@ extension StoreRoutes {
     _ response: KeyResponse, of number: UInt64, from index: Int, _ now: UInt64,
     _ effects: inout [Effect]
   ) {
-    guard let ask = asks[number] else { return }
+    guard var ask = asks[number] else { return }
     if isForAnother(response.failure) || isToBeAskedAgain(response.failure) {
-      forgetReplicas(of: ask.hash)
+      if forgetReplicas(of: ask.hash) { ask.epoch = 0 }
       return repeatAll(number, ask, response.failure, now, &effects)
     }
     let wrong = response.tuples.indices.filter { isForAnother(response.tuples[$0].failure) }
     if !wrong.isEmpty {
-      for tuple in wrong { forgetReplicas(of: StableHash.of(response.tuples[tuple].key.bytes)) }
+      for tuple in wrong where forgetReplicas(of: StableHash.of(response.tuples[tuple].key.bytes)) {
+        ask.epoch = 0
+      }
       avoid(index, response.tuples[wrong[0]].failure, now)
       guard ask.keyCount > 1 || ask.whole != nil else {
         return repeatAll(number, ask, response.tuples[wrong[0]].failure, now, &effects)
@@ -112,7 +114,8 @@ extension StoreRoutes {
     links[index]?.avoidedUntil = now &+ limits.avoidance.wholeNanoseconds
   }
 
-  /// Nothing was done of an ask: once more, at once where there is a newer ring to do it by.
+  /// Nothing was done of an ask: once more, at once where there is a newer ring to do it by, or it was
+  /// asked of an extra replica (then its epoch is said to be 0).
   private mutating func repeatAll(
     _ number: UInt64, _ ask: Ask, _ failure: Failure?, _ now: UInt64, _ effects: inout [Effect]
   ) {

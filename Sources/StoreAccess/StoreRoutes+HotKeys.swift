@@ -24,7 +24,11 @@ extension StoreRoutes {
   }
 
   /// Whoever was asked does not serve it: the owners do.
-  mutating func forgetReplicas(of hash: UInt64) { extraReplicas[hash] = nil }
+  ///
+  /// - Returns: whether there were any.
+  mutating func forgetReplicas(of hash: UInt64) -> Bool {
+    extraReplicas.removeValue(forKey: hash) != nil
+  }
 
   private func choice(_ hash: UInt64, _ extra: [Int]) -> Int {
     let places = table.owners(of: hash).map { Int($0) } + extra

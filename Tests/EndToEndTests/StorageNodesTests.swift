@@ -150,6 +150,35 @@ import Testing
     await other.close()
   }
 
+  @Test func aHotKeyGetsAnotherReplicaAndLosesItAgain() async throws {
+    let dev = try LocalDev(durable: true, executors: 1, options: ["--storage-nodes", "3"])
+    var clients: [CloudburstClient] = []
+    for _ in 0..<6 { clients.append(try await CloudburstClient.connect(to: dev.endpoint)) }
+    let observer = clients[0]
+    let key = "hot/counter"
+    func extras() async throws -> [String] {
+      try await observer.explain(key)?.holders.filter(\.isExtra).map(\.shard) ?? []
+    }
+    let load = HotLoad(clients, key: key)
+    try await waits("the hot key has another replica") { try await !extras().isEmpty }
+    let explained = try dev.cbctl(["kv", "explain", key])
+    #expect(explained.output.contains(", extra"), "\(explained)")
+    // Whose death costs nothing, and which comes back.
+    let epoch = try #require(try await observer.status().tier).ringEpoch
+    try dev.killPart(String(try #require(try await extras().first).prefix { $0 != "/" }))
+    try await waits("the ring goes on") {
+      try await observer.status().tier.map { $0.ringEpoch > epoch && $0.isSettled } ?? false
+    }
+    try await waits("the hot key has another replica again") { try await !extras().isEmpty }
+    let (acknowledged, unknown) = await load.end()
+    try await waits("it is not hot any more", within: .seconds(30)) {
+      try await extras().isEmpty
+    }
+    let count = try await observer.counter(key).value()
+    #expect((acknowledged...acknowledged + unknown).contains(count), "\(acknowledged), \(unknown)")
+    for client in clients { await client.close() }
+  }
+
   @Test func theRoutersDeathIsNoticedByNobody() async throws {
     try await TierUnderLoad.with(nodes: 3, level: .replicated) { tier in
       await tier.load.passes(200)

@@ -16,7 +16,7 @@ struct AccessRateTests {
     for number in 1...2000 { rates.note(7, at: UInt64(number) * Self.second / 100) }
     for age in [UInt64(0), 1, 2] {
       let count = rates.count(of: 7, at: 20 * Self.second + age * 1000)
-      #expect((480...520).contains(count), "\(count)")
+      #expect((190...210).contains(count), "\(count)")
     }
     #expect(rates.count(of: 8, at: 20 * Self.second) == 0)
   }
@@ -51,6 +51,29 @@ struct AccessRateTests {
     #expect(close.count > counts.count * 9 / 10)
   }
 
+  /// A key is noticed once a window, and whether it stands out is another question.
+  @Test func aKeyStandsOutWhereItTakesAFifthOrThreeDeviations() {
+    var rates = AccessRates()
+    rates.noticeFrom = 100
+    func hash(_ number: Int) -> UInt64 { StableHash.of(Bytes(text: "key/\(number)")) }
+    // All alike: each is noticed, none stands out.
+    for number in 0..<2000 { rates.note(hash(number % 10), at: Self.second) }
+    #expect(Set(rates.takeNoticed()) == Set((0..<10).map(hash)))
+    #expect(!(0..<10).contains { rates.isFarAboveMean(hash($0)) })
+    rates.note(hash(0), at: Self.second)
+    #expect(rates.takeNoticed().isEmpty)
+    // Among a hundred keys of 20, one of 150: no fifth, but far from the mean.
+    let later = Self.second + Self.window
+    for number in 0..<2000 { rates.note(hash(number % 100), at: later) }
+    for _ in 0..<130 { rates.note(hash(7), at: later) }
+    #expect(rates.takeNoticed() == [hash(7)])
+    #expect(rates.isFarAboveMean(hash(7)) && !rates.isFarAboveMean(hash(8)))
+    // Of three keys, which cannot be far from their mean, one takes a half.
+    let latest = later + Self.window
+    for number in 0..<800 { rates.note(hash(number % 4 == 3 ? 0 : number % 4), at: latest) }
+    #expect(rates.isFarAboveMean(hash(0)))
+  }
+
   @Test func explainTellsHowOftenAKeyIsAskedFor() throws {
     var harness = Harness()
     _ = harness.put("hot", "v")
@@ -62,7 +85,7 @@ struct AccessRateTests {
     }
     #expect(try explained("hot").requests == 100)
     #expect(try explained("cold").requests == 1)
-    #expect(try explained("cold").rateSeconds == 5)
+    #expect(try explained("cold").rateSeconds == 2)
     harness.advance(.seconds(20))
     #expect(try explained("hot").requests == 0)
   }

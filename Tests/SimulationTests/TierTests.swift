@@ -56,6 +56,15 @@ import Testing
     }
   }
 
+  @Test func extraReplicasOfHotKeysMissNothing() {
+    for seed in UInt64(1)...6 {
+      let simulation = Self.run(seed) { $0.runHot() }
+      #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations.prefix(3))")
+      let counts = simulation.counts
+      #expect(counts.hostings > 2 && counts.extraOperations > 500, "seed \(seed): \(counts)")
+    }
+  }
+
   @Test(arguments: [-3600, 3600])
   func aClockThatIsAnHourOffLosesNothing(seconds: Int) {
     for seed in UInt64(1)...2 {
@@ -102,6 +111,7 @@ import Testing
         case .trustsItsClock:
           profile.stayAway()
           profile.clockOffset = .seconds(3600)
+        case .starvesReplicas, .forgetsReplicas: profile.runHot()
         case .acknowledgesEarly, .settlesAtOnce: break
         }
       }

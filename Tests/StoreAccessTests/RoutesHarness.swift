@@ -10,15 +10,18 @@ struct RoutesHarness {
   private(set) var endpoints: [Route: String] = [:]
   private(set) var effects: [StoreRoutes.Effect] = []
 
-  init(_ adjust: (inout StoreRoutesLimits) -> Void = { _ in }) {
+  init(spread: UInt64 = 0, _ adjust: (inout StoreRoutesLimits) -> Void = { _ in }) {
     var limits = StoreRoutesLimits()
     adjust(&limits)
-    routes = StoreRoutes(limits: limits)
+    routes = StoreRoutes(limits: limits, spread: spread)
   }
 
   /// Knows the ring of that many shards and is connected to all of them.
-  init(shards: Int, copies: Int = 2, _ adjust: (inout StoreRoutesLimits) -> Void = { _ in }) {
-    self.init(adjust)
+  init(
+    shards: Int, copies: Int = 2, spread: UInt64 = 0,
+    _ adjust: (inout StoreRoutesLimits) -> Void = { _ in }
+  ) {
+    self.init(spread: spread, adjust)
     step(.bootstrap(["tcp://s0"]))
     connect("s0")
     tell(Self.view(1, shards: Array(0..<shards), copies: copies), by: "s0")

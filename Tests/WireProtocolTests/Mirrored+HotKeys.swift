@@ -1,6 +1,7 @@
 import ClusterModel
 import ControlProtocol
 import Foundation
+import SwiftProtobuf
 
 @testable import WireProtocol
 

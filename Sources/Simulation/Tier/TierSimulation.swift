@@ -258,7 +258,9 @@ package final class TierSimulation {
   }
 
   /// One that is asked for often now.
-  func hotKey() -> Int { (Int(now / Duration.seconds(7).wholeNanoseconds) + draw(0...1)) % profile.keys }
+  func hotKey() -> Int {
+    (Int(now / Duration.seconds(7).wholeNanoseconds) + draw(0...1)) % profile.keys
+  }
 
   static func key(_ number: Int) -> Key { Key(trusted: Bytes(text: "key\(number)")) }
 }

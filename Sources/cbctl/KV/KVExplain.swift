@@ -63,10 +63,11 @@ extension KeyPlacement.Holder {
   fileprivate var json: AnyValue {
     .map([
       "shard": .string(shard), "incarnation": .string(incarnation), "current": .bool(isCurrent),
+      "extra": .bool(isExtra),
     ])
   }
 
   fileprivate var text: String {
-    "\(shard) (life \(incarnation)\(isCurrent ? "" : ", catching up"))"
+    "\(shard) (life \(incarnation)\(isExtra ? ", extra" : "")\(isCurrent ? "" : ", catching up"))"
   }
 }
