@@ -80,7 +80,7 @@ final class TierClient {
     if world.profile.deletes, world.draw(0...5) == 0 {
       deed = .delete
       for client in world.clients { client.deleteBegins(of: key) }
-    } else if world.draw(0...2) == 0 {
+    } else if world.draw(0...2) == 0 || (isHot && world.draw(0...3) > 0) {
       expected = world.clients.flatMap { client in
         client.acknowledged.filter {
           $0.key == key && $0.acknowledgedAt < world.now && !$0.mayBeDeleted

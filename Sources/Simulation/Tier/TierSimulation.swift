@@ -60,11 +60,10 @@ package final class TierSimulation {
     /// Single nodes, while hot keys get extra replicas and lose them.
     package mutating func runHot() {
       hasHotKeys = true
-      clients = 6
-      copies = 2
       nodes = 4
+      clients = 6
       duration = .seconds(40)
-      faultInterval = .seconds(6)
+      faultInterval = .seconds(8)
     }
 
     /// Any of them, whatever else is going on.
