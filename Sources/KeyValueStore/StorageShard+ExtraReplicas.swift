@@ -42,7 +42,8 @@ extension StorageShard {
   ) {
     let owners = placement.members(of: hash)
     guard word.epoch == placement.view.epoch, placement.view.isSettled, placement.awaited.isEmpty,
-      !placement.isFenced, owners.contains(owner), !owners.contains(configuration.me)
+      !placement.isFenced, logTrouble == nil, owners.contains(owner),
+      !owners.contains(configuration.me)
     else { return }
     let key = Key(trusted: Bytes(Array(word.key.bytes)))
     var extra = extraReplicas[hash] ?? ExtraReplica(key: key)
@@ -104,7 +105,8 @@ extension StorageShard {
     sayLeft(word.key, word.number, to: owner, into: &effects)
   }
 
-  /// By another ring, other shards may be owners, which do not write to this one.
+  /// By another ring, other shards may be owners, which do not write to this one. While the log takes no
+  /// writes, owners should not wait for it.
   mutating func endReplicas(into effects: inout [Effect]) {
     for hash in extraReplicas.keys.sorted() { end(hash, at: 0, into: &effects) }
   }

@@ -247,6 +247,8 @@ extension StorageShard {
       hot.replicas[index].requests = word.requests
     }
     hotKeys[hash] = hot
+    // Nobody waits for what has left: its log may take nothing any more.
+    if word.kind == .left { rejudgeWaiting(at: now, into: &effects) }
     endIfLeft(hash, at: now, into: &effects)
     tellClients(into: &effects)
   }

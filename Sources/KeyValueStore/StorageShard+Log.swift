@@ -159,6 +159,7 @@ extension StorageShard {
   mutating func commitFailed(_ reason: String, at now: Now, into effects: inout [Effect]) {
     log.commitFailed()
     isCommitUnderWay = false
+    endReplicas(into: &effects)
     logTrouble = LogTrouble(
       reason: reason, retryAt: now.monotonic &+ limits.logRetryInterval.wholeNanoseconds)
     let failure = Failure(

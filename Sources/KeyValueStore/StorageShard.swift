@@ -152,10 +152,6 @@ package struct StorageShard {
     package var repairedKeys = 0
     /// How often, in this life, keys were found hot here and given extra replicas.
     package var hostings = 0
-    /// Keys of which this shard is an owner and others hold extra replicas.
-    package var hotKeys = 0
-    /// Keys of which this shard holds an extra replica.
-    package var extraReplicas = 0
   }
 
   package let configuration: Configuration
@@ -267,8 +263,6 @@ package struct StorageShard {
     statistics.logTrouble = logTrouble?.reason
     statistics.epoch = placement.view.epoch
     statistics.settledEpoch = settledEpoch
-    statistics.hotKeys = hotKeys.count
-    statistics.extraReplicas = extraReplicas.count
     statistics.replicationBacklog = links.reduce(0) { $0 + $1.backlog }
     return statistics
   }
