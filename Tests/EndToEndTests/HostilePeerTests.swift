@@ -76,9 +76,8 @@ import WireProtocol
 
   @Test func aClientThatNeverReadsCostsBoundedMemory() async throws {
     let victim = try await Victim.start()
-    let writer = try await CloudburstClient.connect(to: victim.dev.endpoint)
-    try await writer.put("large", [UInt8](repeating: 7, count: 1 << 20))
-    await writer.close()
+    let cloud = try await CloudburstClient.connect(to: victim.dev.endpoint)
+    try await cloud.put("large", [UInt8](repeating: 7, count: 1 << 20))
     let megabytes = victim.residentMegabytes
     var peers: [RawPeer] = []
     let storage = try victim.storage()
@@ -87,8 +86,15 @@ import WireProtocol
       _ = try peer.greet(as: Hello())
       let read = ZMTP.frame(Requests.get("large").framed(.keyRequest, number: 1))
       for _ in 0..<2000 { peer.send(read) }
+      let end = Requests.add(1, to: "ends")
+      peer.send(ZMTP.frame(end.framed(.keyRequest, number: 2)))
       peers.append(peer)
     }
+    // A shard takes each client's requests in order.
+    try await waits("all requests have been taken") {
+      try await cloud.counter("ends").value() == 4
+    }
+    await cloud.close()
     // Whoever begins to read finds what there was room for, and then why there is no more.
     var answers = 0
     var frame = try Frame(try #require(peers[0].nextMessage())[...])

@@ -104,6 +104,13 @@ enum Requests {
     return request
   }
 
+  static func add(_ delta: Int64, to key: String) -> KeyRequest {
+    var request = get(key)
+    request.type = .put
+    request.tuples[0].counterDelta = delta
+    return request
+  }
+
   static func watch(_ key: String) -> WatchRequest {
     var request = WatchRequest()
     request.key = Key(trusted: Bytes(key.utf8))
