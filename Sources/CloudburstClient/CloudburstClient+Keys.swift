@@ -130,7 +130,9 @@ extension CloudburstClient {
     within timeLimit: Duration? = nil
   ) async throws -> KeyResponse {
     let ticket = loop.nextTicket()
-    let isOfOneKey = request.tuples.count == 1 && request.type != .list
+    // What an extra replica of a hot key cannot answer goes as any request does.
+    let isOfOneKey =
+      request.tuples.count == 1 && request.type != .list && request.type != .explain
     let body: Request.Body =
       isOfOneKey
       ? .keys(frame: request.framed(.keyRequest, number: ticket), at: key, access)

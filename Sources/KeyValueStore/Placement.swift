@@ -34,6 +34,9 @@ struct Placement {
 
   var isPlaced: Bool { place != nil }
 
+  /// Whether no key moves, as far as this shard knows, and it belongs to the cluster.
+  var isQuiet: Bool { view.isSettled && awaited.isEmpty && !isFenced }
+
   /// Allocates nothing.
   func isOwner(of hash: UInt64) -> Bool {
     if isAlone { return true }

@@ -30,8 +30,7 @@ extension StorageShard {
   }
 
   private var canAudit: Bool {
-    placement.view.isSettled && placement.isPlaced && !placement.isAlone && !placement.isFenced
-      && placement.awaited.isEmpty
+    placement.isQuiet && placement.isPlaced && !placement.isAlone
   }
 
   private mutating func enqueue(_ audit: Audit, at now: Now) {

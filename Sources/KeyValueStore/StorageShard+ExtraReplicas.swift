@@ -41,9 +41,8 @@ extension StorageShard {
     into effects: inout [Effect]
   ) {
     let owners = placement.members(of: hash)
-    guard word.epoch == placement.view.epoch, placement.view.isSettled, placement.awaited.isEmpty,
-      !placement.isFenced, logTrouble == nil, owners.contains(owner),
-      !owners.contains(configuration.me)
+    guard word.epoch == placement.view.epoch, placement.isQuiet, logTrouble == nil,
+      owners.contains(owner), !owners.contains(configuration.me)
     else { return }
     let key = Key(trusted: Bytes(Array(word.key.bytes)))
     var extra = extraReplicas[hash] ?? ExtraReplica(key: key)
@@ -71,11 +70,7 @@ extension StorageShard {
     _ hash: UInt64, to owner: RingMember, at now: Now, into effects: inout [Effect]
   ) {
     guard let extra = extraReplicas[hash], let number = extra.owners[owner] else { return }
-    var word = ReplicaWord()
-    word.kind = .hosted
-    word.epoch = placement.view.epoch
-    word.key = extra.key
-    word.number = number
+    var word = replicaWord(.hosted, extra.key, number)
     word.isServing = extra.isServing
     word.requests = rates.count(of: hash, at: now.monotonic)
     effects.append(.replicaWord(word, to: owner))
@@ -84,12 +79,7 @@ extension StorageShard {
   private func sayLeft(
     _ key: Key, _ number: UInt64, to owner: RingMember, into effects: inout [Effect]
   ) {
-    var word = ReplicaWord()
-    word.kind = .left
-    word.epoch = placement.view.epoch
-    word.key = key
-    word.number = number
-    effects.append(.replicaWord(word, to: owner))
+    effects.append(.replicaWord(replicaWord(.left, key, number), to: owner))
   }
 
   /// An owner does not want this shard to serve a key any more.

@@ -56,8 +56,7 @@ extension StorageShard {
   }
 
   private var isSettledOwner: Bool {
-    placement.view.isSettled && placement.awaited.isEmpty && !placement.isFenced
-      && !placement.isAlone
+    placement.isQuiet && !placement.isAlone
   }
 
   /// Gives extra replicas to what is asked for far more often than other keys.
@@ -69,8 +68,9 @@ extension StorageShard {
         table[entry].envelopeByteCount <= limits.hotRecordBytesMax
       else { continue }
       host(table[entry].key, hash, at: choice(hash), now, into: &effects)
-      if hotKeys[hash] != nil { statistic.hostings += 1 }
-      invite(hash, into: &effects)
+      guard let hot = hotKeys[hash] else { continue }
+      statistic.hostings += 1
+      tellOwners(.invite, of: hot, hash, into: &effects)
     }
   }
 
@@ -95,34 +95,40 @@ extension StorageShard {
     }
     guard !replicas.isEmpty else { return }
     hostings += 1
-    hotKeys[hash] = HotKey(
-      key: key, number: hostings, replicas: replicas, invitedAt: now.monotonic)
-    for replica in replicas { sayHost(hash, to: replica.member, into: &effects) }
+    let hot = HotKey(key: key, number: hostings, replicas: replicas, invitedAt: now.monotonic)
+    hotKeys[hash] = hot
+    for replica in replicas { instruct(replica.member, about: hot, into: &effects) }
     let due = now.monotonic &+ AccessRates.window.wholeNanoseconds
     hotKeysAt = min(hotKeysAt ?? due, due)
   }
 
-  private func word(_ kind: ReplicaWord.Kind, about hot: HotKey) -> ReplicaWord {
+  func replicaWord(_ kind: ReplicaWord.Kind, _ key: Key, _ number: UInt64) -> ReplicaWord {
     var word = ReplicaWord()
     word.kind = kind
     word.epoch = placement.view.epoch
-    word.key = hot.key
-    word.number = hot.number
+    word.key = key
+    word.number = number
     return word
   }
 
-  private func sayHost(_ hash: UInt64, to member: RingMember, into effects: inout [Effect]) {
-    guard let hot = hotKeys[hash] else { return }
-    var word = word(.host, about: hot)
-    word.replicas = hot.replicas.map(\.member.description)
-    if let entry = table.find(hot.key) { word.record = table[entry].envelope }
+  /// Tells a replica what it is to do: hold the key, or serve it no more.
+  private func instruct(
+    _ member: RingMember, about hot: HotKey, into effects: inout [Effect]
+  ) {
+    var word = replicaWord(hot.isLeaving ? .dismiss : .host, hot.key, hot.number)
+    if !hot.isLeaving {
+      word.replicas = hot.replicas.map(\.member.description)
+      if let entry = table.find(hot.key) { word.record = table[entry].envelope }
+    }
     effects.append(.replicaWord(word, to: member))
   }
 
-  private func invite(_ hash: UInt64, into effects: inout [Effect]) {
-    guard let hot = hotKeys[hash], !hot.isLeaving else { return }
-    var word = word(.invite, about: hot)
-    word.replicas = hot.replicas.map(\.member.description)
+  /// From the first owner to the others: the key is hot, or is not any more.
+  private func tellOwners(
+    _ kind: ReplicaWord.Kind, of hot: HotKey, _ hash: UInt64, into effects: inout [Effect]
+  ) {
+    var word = replicaWord(kind, hot.key, hot.number)
+    if kind == .invite { word.replicas = hot.replicas.map(\.member.description) }
     for owner in placement.members(of: hash) where owner != configuration.me {
       effects.append(.replicaWord(word, to: owner))
     }
@@ -132,27 +138,25 @@ extension StorageShard {
   private mutating func dismiss(_ hash: UInt64, into effects: inout [Effect]) {
     hotKeys[hash]?.isLeaving = true
     guard let hot = hotKeys[hash] else { return }
-    let word = word(.dismiss, about: hot)
-    for replica in hot.replicas { effects.append(.replicaWord(word, to: replica.member)) }
+    for replica in hot.replicas { instruct(replica.member, about: hot, into: &effects) }
   }
 
   /// Every window: what was not answered is said again, and what is not hot any more ends.
   mutating func lookAfterHotKeys(at now: Now, into effects: inout [Effect]) {
     for hash in hotKeys.keys.sorted() {
       guard let hot = hotKeys[hash] else { continue }
-      if hot.isLeaving || isOver(hash, hot, at: now) {
+      let isFirst = placement.isFirstOwner(of: hash)
+      if hot.isLeaving {
         dismiss(hash, into: &effects)
-        if !hot.isLeaving, placement.isFirstOwner(of: hash) {
-          for owner in placement.members(of: hash) where owner != configuration.me {
-            effects.append(.replicaWord(word(.uninvite, about: hot), to: owner))
-          }
+      } else if isOver(hash, hot, at: now) {
+        dismiss(hash, into: &effects)
+        if isFirst { tellOwners(.uninvite, of: hot, hash, into: &effects) }
+      } else {
+        for replica in hot.replicas where !replica.isConfirmed {
+          instruct(replica.member, about: hot, into: &effects)
         }
-        continue
+        if isFirst { tellOwners(.invite, of: hot, hash, into: &effects) }
       }
-      for replica in hot.replicas where !replica.isConfirmed {
-        sayHost(hash, to: replica.member, into: &effects)
-      }
-      if placement.isFirstOwner(of: hash) { invite(hash, into: &effects) }
     }
     let due = now.monotonic &+ AccessRates.window.wholeNanoseconds
     hotKeysAt = hotKeys.isEmpty ? nil : due
@@ -188,11 +192,7 @@ extension StorageShard {
     for hash in hotKeys.keys.sorted() {
       guard let hot = hotKeys[hash], hot.replicas.contains(where: { $0.member == member })
       else { continue }
-      if hot.isLeaving {
-        effects.append(.replicaWord(word(.dismiss, about: hot), to: member))
-      } else {
-        sayHost(hash, to: member, into: &effects)
-      }
+      instruct(member, about: hot, into: &effects)
     }
   }
 

@@ -66,7 +66,7 @@ extension StorageShard {
   mutating func continueCollection(at now: Now) {
     guard var pass = collection else { return }
     collection = nil
-    guard placement.view.isSettled, placement.awaited.isEmpty, !placement.isFenced else {
+    guard placement.isQuiet else {
       return planCollection(at: now)
     }
     let end = min(table.count, pass.cursor + limits.handOverRecordsPerStepMax)

@@ -13,7 +13,8 @@ package struct Route: Hashable, Comparable, Sendable {
 /// One question to the store, answered exactly once unless it is cancelled.
 package struct StoreRequest: Sendable {
   package enum Body: Sendable {
-    /// A whole `keyRequest` frame of one key, numbered as the request, and `StableHash` of the key.
+    /// A whole `keyRequest` frame of one key, numbered as the request, and `StableHash` of the key: a
+    /// GET or a write.
     case one(frame: [UInt8], hash: UInt64)
     /// Any number of keys, or a LIST.
     case any(KeyRequest)

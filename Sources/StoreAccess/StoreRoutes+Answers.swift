@@ -65,21 +65,24 @@ extension StoreRoutes {
     _ response: KeyResponse, of number: UInt64, from index: Int, _ now: UInt64,
     _ effects: inout [Effect]
   ) {
-    guard var ask = asks[number] else { return }
+    guard let ask = asks[number] else { return }
+    // The owners can be asked at once, and so can anybody by a newer ring.
+    var isAtOnce = view.epoch > ask.epoch
     if isForAnother(response.failure) || isToBeAskedAgain(response.failure) {
-      if forgetReplicas(of: ask.hash) { ask.epoch = 0 }
-      return repeatAll(number, ask, response.failure, now, &effects)
+      if forgetReplicas(of: ask.hash) { isAtOnce = true }
+      return repeatAll(number, ask, response.failure, isAtOnce, now, &effects)
     }
     let wrong = response.tuples.indices.filter { isForAnother(response.tuples[$0].failure) }
     if !wrong.isEmpty {
       for tuple in wrong where forgetReplicas(of: StableHash.of(response.tuples[tuple].key.bytes)) {
-        ask.epoch = 0
+        isAtOnce = true
       }
       avoid(index, response.tuples[wrong[0]].failure, now)
       guard ask.keyCount > 1 || ask.whole != nil else {
-        return repeatAll(number, ask, response.tuples[wrong[0]].failure, now, &effects)
+        return repeatAll(
+          number, ask, response.tuples[wrong[0]].failure, isAtOnce, now, &effects)
       }
-      return repeatSome(wrong, number, ask, response, now, &effects)
+      return repeatSome(wrong, number, ask, response, isAtOnce, now, &effects)
     }
     remove(number, now, &effects)
     if ask.whole != nil {
@@ -114,10 +117,10 @@ extension StoreRoutes {
     links[index]?.avoidedUntil = now &+ limits.avoidance.wholeNanoseconds
   }
 
-  /// Nothing was done of an ask: once more, at once where there is a newer ring to do it by, or it was
-  /// asked of an extra replica (then its epoch is said to be 0).
+  /// Nothing was done of an ask: once more.
   private mutating func repeatAll(
-    _ number: UInt64, _ ask: Ask, _ failure: Failure?, _ now: UInt64, _ effects: inout [Effect]
+    _ number: UInt64, _ ask: Ask, _ failure: Failure?, _ isAtOnce: Bool, _ now: UInt64,
+    _ effects: inout [Effect]
   ) {
     // Only one shard can tell its part of a list.
     if let index = ask.link, !ask.isList { avoid(index, failure, now) }
@@ -127,17 +130,20 @@ extension StoreRoutes {
     again.link = nil
     again.refusals += 1
     asks[number] = again
-    if view.epoch > ask.epoch {
-      place(number, now, &effects)
-    } else {
-      pause(number, again.refusals, now)
-      if again.refusals.isMultiple(of: 4) { askForRing(now, &effects) }
-    }
+    askAgain(number, again.refusals, isAtOnce, now, &effects)
+  }
+
+  private mutating func askAgain(
+    _ number: UInt64, _ refusals: Int, _ isAtOnce: Bool, _ now: UInt64, _ effects: inout [Effect]
+  ) {
+    guard !isAtOnce else { return place(number, now, &effects) }
+    pause(number, refusals, now)
+    if refusals.isMultiple(of: 4) { askForRing(now, &effects) }
   }
 
   private mutating func repeatSome(
-    _ wrong: [Int], _ number: UInt64, _ ask: Ask, _ response: KeyResponse, _ now: UInt64,
-    _ effects: inout [Effect]
+    _ wrong: [Int], _ number: UInt64, _ ask: Ask, _ response: KeyResponse, _ isAtOnce: Bool,
+    _ now: UInt64, _ effects: inout [Effect]
   ) {
     guard var keys = request(of: ask), let index = ask.link else { return }
     remove(number, now, &effects)
@@ -149,12 +155,7 @@ extension StoreRoutes {
     keys.tuples = again.map { keys.tuples[$0] }
     let rest = add(keys, at: again.map { places[$0] }, of: whole, ask.refusals + 1)
     fill(number, placed, with: response, except: Set(again), from: index, &effects)
-    if view.epoch > ask.epoch {
-      place(rest, now, &effects)
-    } else {
-      pause(rest, ask.refusals + 1, now)
-      if (ask.refusals + 1).isMultiple(of: 4) { askForRing(now, &effects) }
-    }
+    askAgain(rest, ask.refusals + 1, isAtOnce, now, &effects)
   }
 
   /// Puts a part's answer into its whole's, which is given when nothing is missing any more.

@@ -43,6 +43,12 @@ import WireProtocol
     #expect(harness.takeRequests().map(\.shard) == ["s1"])
   }
 
+  @Test func anExplanationIsTheOwnersToGive() {
+    var (harness, key) = Self.harness(spread: 2)
+    harness.request(1, .explain, [key], .harmless)
+    #expect(harness.takeRequests().map(\.shard) == ["s1"])
+  }
+
   @Test func aReplicaThatServesNoMoreIsForgottenAtOnce() {
     var (harness, key) = Self.harness(spread: 2)
     harness.get(1, [key])

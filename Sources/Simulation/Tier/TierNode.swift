@@ -57,8 +57,10 @@ final class TierNode {
     limits.dropGrace = .milliseconds(500)
     limits.auditInterval = world.profile.comparesCopies ? .seconds(2) : .seconds(1000)
     limits.auditAge = .seconds(1)
-    if world.profile.hasHotKeys { limits.hotRateMin = 10 }
-    limits.extraReplicasMax = 2
+    if world.profile.hasHotKeys {
+      limits.hotRateMin = 10
+      limits.extraReplicasMax = 2
+    }
     if world.profile.deletes { limits.tombstoneGrace = TierSimulation.grace }
     var configuration = StorageShard.Configuration(
       me: member, life: incarnation, actor: incarnation.number, hasLog: true,
