@@ -145,6 +145,10 @@ public struct ClusterStatus: Hashable, Sendable {
   public let executorRestarts: UInt64
   public let keys: UInt64
   public let storedBytes: UInt64
+  /// Of `storedBytes`: in memory, the rest is on the disk only.
+  public let memoryBytes: UInt64
+  /// Keys whose records are on the disk only, at all copies.
+  public let coldKeys: UInt64
   public let cachedKeys: UInt64
   public let cachedBytes: UInt64
   /// Writes of calls at level `cached` that the store does not have yet: what would be lost with its
@@ -180,6 +184,8 @@ public struct ClusterStatus: Hashable, Sendable {
     executorRestarts = status.executorRestarts
     keys = status.keys
     storedBytes = status.storedBytes
+    memoryBytes = status.memoryBytes
+    coldKeys = status.coldKeys
     cachedKeys = status.cachedKeys
     cachedBytes = status.cachedBytes
     earlyWrites = status.earlyWrites

@@ -21,6 +21,8 @@ package struct DevConfiguration: Sendable {
   package var copies = 2
   /// How long what was deleted is remembered.
   package var tombstoneGrace = Limits.tombstoneGrace
+  /// Bytes of keys and records that each shard keeps in memory: whole MiB.
+  package var memoryBudget = 4 << 30
   /// Absolute path of `cloudburstd`, for the parts that are processes.
   package var daemonProgram = ""
   /// Absolute path of `cloudburst-executor`.

@@ -31,6 +31,7 @@ struct DevPlan: Sendable {
       endpoints: ["tcp://127.0.0.1:*", local.storage], dataFolder: configuration.dataFolder)
     storage.software = PartProcess.software
     storage.tombstoneGrace = configuration.tombstoneGrace
+    storage.memoryBudget = configuration.memoryBudget
     self.storage = storage
     let (cluster, shard) = (cluster, local.storage)
     anna = configuration.annaPort.map { port in

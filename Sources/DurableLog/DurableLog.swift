@@ -5,13 +5,15 @@ import WireProtocol
 
 /// The records of one storage node on disk: RocksDB with the records' merge as its merge operator.
 ///
-/// One process at a time; within it, one thread at a time. What `writeSynced` returned from is on
+/// One process at a time; within it, one thread at a time, and a ``DurableLogReader`` on another. What `writeSynced` returned from is on
 /// the disk. Bytes whose checksum does not match are an error, never a record.
 package final class DurableLog {
   /// Memory RocksDB may use: the tables being filled and flushed (2 x 16 MiB), its cache (8 MiB).
   static let memtableBytesMax = 16 << 20
   static let cacheBytesMax = 8 << 20
   static let openFilesMax: Int32 = 256
+  /// A hundredth of the files that do not have a key are looked into.
+  private static let filterBitsPerKey = 10.0
   /// The log of writes is replayed at start; beyond this the oldest memtable is flushed.
   static let replayBytesMax: UInt64 = 64 << 20
 
@@ -22,6 +24,8 @@ package final class DurableLog {
   package private(set) var unfinishedBytes = 0
   /// Nil only after `reopen` failed.
   private var database: OpaquePointer?
+  /// The same for the reader, which keeps it open while it reads.
+  private let shared = OpenDatabase()
 
   /// Opens a folder, or makes it. An unclean end of the process before needs no repair: what was
   /// synced is there, a write that was cut off is not.
@@ -40,9 +44,11 @@ package final class DurableLog {
     self.options = options
     syncedWrites = rocksdb_writeoptions_create()
     rocksdb_writeoptions_set_sync(syncedWrites, 1)
+    shared.set(database)
   }
 
   deinit {
+    shared.set(nil)
     if let database { rocksdb_close(database) }
     rocksdb_writeoptions_destroy(syncedWrites)
     rocksdb_options_destroy(options)
@@ -108,12 +114,17 @@ package final class DurableLog {
     try Self.check("reading \(folder.path)") { rocksdb_iter_get_error(iterator, $0) }
   }
 
+  /// Reads single records, from another thread.
+  package func reader() -> DurableLogReader { DurableLogReader(shared, folder: folder.path) }
+
   /// Closes and opens the database: after an I/O error RocksDB takes no writes any more, even when
   /// the disk does. After an error of this call, call it again before anything else.
   package func reopen() throws(DurableLogError) {
+    shared.set(nil)
     if let database { rocksdb_close(database) }
     database = nil
     (database, unfinishedBytes) = try Self.open(folder.logPath, options)
+    shared.set(database)
   }
 
   /// - Returns: also how many bytes of an unfinished write were cut first.
@@ -162,6 +173,9 @@ package final class DurableLog {
     let cache = rocksdb_cache_create_lru(cacheBytesMax)
     rocksdb_block_based_options_set_block_cache(table, cache)
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
+    // A cold record is looked for in one file, not in one of every level.
+    rocksdb_block_based_options_set_filter_policy(
+      table, rocksdb_filterpolicy_create_bloom_full(filterBitsPerKey))
     rocksdb_options_set_block_based_table_factory(options, table)
     // The options keep both alive.
     rocksdb_cache_destroy(cache)
@@ -178,7 +192,7 @@ package final class DurableLog {
   }
 
   /// Makes a call that may leave an error text.
-  private static func check(
+  static func check(
     _ doing: @autoclosure () -> String,
     _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Void
   ) throws(DurableLogError) {

@@ -34,8 +34,10 @@ struct Audit {
   static func stretch(of hash: UInt64) -> Int { Int(hash >> 54) }
 
   /// Whatever the order, the same records give the same sums.
-  mutating func add(_ envelope: UnsafeRawBufferPointer, under hash: UInt64) {
-    sums[Self.stretch(of: hash)] &+= StableHash.of(envelope) ^ (hash &* 0x9E37_79B9_7F4A_7C15)
+  ///
+  /// - Parameter sum: `StableHash` of the record.
+  mutating func add(_ sum: UInt64, under hash: UInt64) {
+    sums[Self.stretch(of: hash)] &+= sum ^ (hash &* 0x9E37_79B9_7F4A_7C15)
   }
 }
 

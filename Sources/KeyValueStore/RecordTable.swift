@@ -11,91 +11,11 @@ import WireProtocol
 /// entry takes 24 bytes, 8 of the allocator's, and 11 to 21 in the slots. Growing moves the slots
 /// alone, in their own order: a few milliseconds at a million keys.
 ///
+/// A record that the log has can be *cold*: on the disk only. Its block then has the envelope's header and
+/// a sum of the whole, so that versions, expiry and comparisons with other copies need no disk.
+///
 /// A value: a copy that is changed while another one lives gets memory of its own.
 struct RecordTable {
-  /// Refers to the table's memory: what it gives is valid until the table is changed or gone.
-  struct Entry {
-    /// The key, then the envelope: what a look-up and a write read first lies together. Behind the key of
-    /// a large record: a reference to it. Nil in a free entry.
-    fileprivate var block: UnsafeMutableRawPointer?
-    fileprivate var envelopeCount: UInt32 = 0
-    fileprivate var keyCount: UInt16 = 0
-    fileprivate var isLarge = false
-    /// Somebody watches the key or is subscribed to it.
-    var isObserved = false
-    /// The log sequence that covers the record as it is now; 0 where it needs none.
-    var logSequence: UInt64 = 0
-
-    /// Holds no key: to be given to the next.
-    var isFree: Bool { block == nil }
-    var envelopeByteCount: Int { Int(envelopeCount) }
-
-    /// The encoded record, borrowed.
-    @inline(__always)
-    var envelopeBytes: UnsafeRawBufferPointer {
-      guard !isLarge, let block else { return largeBytes }
-      return UnsafeRawBufferPointer(start: block + Int(keyCount), count: Int(envelopeCount))
-    }
-
-    /// Not in line: most records are small.
-    @inline(never)
-    private var largeBytes: UnsafeRawBufferPointer { large.memory }
-
-    fileprivate var large: LargeEnvelope { largeReference.takeUnretainedValue() }
-
-    fileprivate var largeReference: Unmanaged<LargeEnvelope> {
-      guard let block, isLarge else { preconditionFailure("a small record has no reference") }
-      let bits = block.loadUnaligned(fromByteOffset: Int(keyCount), as: UInt.self)
-      guard let reference = UnsafeRawPointer(bitPattern: bits) else {
-        preconditionFailure("a large record is kept")
-      }
-      return Unmanaged.fromOpaque(reference)
-    }
-
-    /// Of its own memory.
-    fileprivate var blockByteCount: Int {
-      Int(keyCount) + (isLarge ? MemoryLayout<UInt>.size : Int(envelopeCount))
-    }
-
-    /// The key, borrowed.
-    var keyBytes: UnsafeRawBufferPointer {
-      UnsafeRawBufferPointer(start: block, count: Int(keyCount))
-    }
-
-    fileprivate var byteCount: Int { Int(envelopeCount) + Int(keyCount) }
-
-    /// A copy; of a large one, the same bytes.
-    var envelope: Bytes { isLarge ? large.bytes[...] : Array(envelopeBytes)[...] }
-    /// A copy.
-    var key: Key { Key(trusted: Array(keyBytes)[...]) }
-    var hash: UInt64 { StableHash.of(keyBytes) }
-    @inline(__always)
-    var header: RecordHeader { RecordHeader(envelopeBytes) }
-    var version: Version { header.version }
-    var expiry: UInt64 { header.expiry }
-    var isTombstone: Bool { header.flags.contains(.tombstone) }
-
-    /// Decodes a copy; of a large one, the same bytes.
-    var record: Record {
-      guard
-        let record = isLarge ? try? Record(large.bytes[...]) : try? Record(copying: envelopeBytes)
-      else {
-        preconditionFailure("an entry holds what a Record was encoded to")
-      }
-      return record
-    }
-
-    /// - Parameter now: milliseconds since the epoch.
-    func isAbsent(at now: UInt64) -> Bool { header.isAbsent(at: now) }
-
-    func holds(_ envelope: Bytes) -> Bool {
-      guard envelope.count == envelopeByteCount else { return false }
-      return envelope.withUnsafeBytes {
-        memcmp($0.baseAddress!, envelopeBytes.baseAddress!, $0.count) == 0
-      }
-    }
-  }
-
   /// By the lower half of a key's hash, its upper bits first: the ring gives a shard whole stretches
   /// of the upper half, which would crowd together here.
   fileprivate struct Slot {
@@ -110,8 +30,11 @@ struct RecordTable {
   var count: Int { memory.count }
   /// Records that are not tombstones; expired ones count until the sweep.
   private(set) var liveCount = 0
-  /// Keys and envelopes.
+  /// Keys and envelopes, cold ones too.
   private(set) var byteCount = 0
+  /// The same without what is on the disk only.
+  private(set) var memoryByteCount = 0
+  private(set) var coldCount = 0
   var tombstoneCount: Int { count - free.count - liveCount }
   /// Entries that hold no key.
   private var free: ContiguousArray<Int32> = []
@@ -159,7 +82,7 @@ struct RecordTable {
   ) -> Int {
     makeUnique()
     let entry = Entry.made(key, envelopeByteCount, fill)
-    byteCount += entry.byteCount
+    count(entry, 1)
     if !entry.isTombstone { liveCount += 1 }
     let number: Int
     if let reused = free.popLast() {
@@ -186,17 +109,13 @@ struct RecordTable {
     var entry = memory.entry(number)
     guard let old = entry.block else { preconditionFailure("a free entry holds no record") }
     let wasLive = !entry.isTombstone
-    if envelopeByteCount == entry.envelopeByteCount, !entry.isLarge {
+    if envelopeByteCount == entry.envelopeByteCount, entry.state.isDisjoint(with: [.large, .cold]) {
       fill(
         UnsafeMutableRawBufferPointer(start: old + Int(entry.keyCount), count: envelopeByteCount))
     } else {
       let before = entry
       entry = Entry.made(before.keyBytes, envelopeByteCount, fill)
-      entry.isObserved = before.isObserved
-      entry.logSequence = before.logSequence
-      byteCount += envelopeByteCount - before.envelopeByteCount
-      memory.entries[number] = entry
-      before.free()
+      put(entry, inPlaceOf: before, number)
     }
     liveCount += (entry.isTombstone ? 0 : 1) - (wasLive ? 1 : 0)
   }
@@ -207,72 +126,74 @@ struct RecordTable {
     let entry = memory.entry(number)
     precondition(!entry.isFree, "an entry is removed once")
     memory.vacate(entry.hash, of: number)
-    byteCount -= entry.byteCount
+    count(entry, -1)
     if !entry.isTombstone { liveCount -= 1 }
     memory.entries[number] = Entry(block: nil)
     entry.free()
     free.append(Int32(number))
   }
 
+  /// Notes that an entry is used.
+  @inline(__always)
+  mutating func touch(_ number: Int) {
+    let heat = memory.entry(number).heat
+    if heat < Entry.heatMax { self[number].heat = heat + 1 }
+  }
+
+  /// The hand of the clock passes an entry.
+  ///
+  /// - Returns: whether it was not used since it passed last, and the time before that.
+  mutating func cool(_ number: Int) -> Bool {
+    let heat = memory.entry(number).heat
+    guard heat > 0 else { return true }
+    self[number].heat = heat / 2
+    return false
+  }
+
+  /// Makes an entry cold: its record can be read from the disk.
+  mutating func demote(_ number: Int) {
+    makeUnique()
+    let before = memory.entry(number)
+    precondition(!before.isFree && !before.isCold, "only what is in memory is demoted")
+    put(before.cooled(), inPlaceOf: before, number)
+  }
+
+  /// Puts what was read from the disk into a cold entry.
+  ///
+  /// - Returns: false where it is another record than the one that was demoted.
+  mutating func promote(_ number: Int, _ envelope: UnsafeRawBufferPointer) -> Bool {
+    makeUnique()
+    let before = memory.entry(number)
+    precondition(before.isCold, "only a cold entry is promoted")
+    guard envelope.count == before.envelopeByteCount, StableHash.of(envelope) == before.sum else {
+      return false
+    }
+    let entry = Entry.made(before.keyBytes, envelope.count) { $0.copyMemory(from: envelope) }
+    put(entry, inPlaceOf: before, number)
+    return true
+  }
+
+  /// The new one takes over what is kept beside the record.
+  private mutating func put(_ new: Entry, inPlaceOf before: Entry, _ number: Int) {
+    var entry = new
+    entry.isObserved = before.isObserved
+    entry.logSequence = before.logSequence
+    entry.heat = max(before.heat, 1)
+    if entry.isCold { entry.heat = 0 }
+    count(before, -1)
+    count(entry, 1)
+    memory.entries[number] = entry
+    before.free()
+  }
+
+  private mutating func count(_ entry: Entry, _ sign: Int) {
+    byteCount += sign * entry.byteCount
+    memoryByteCount += sign * entry.memoryByteCount
+    if entry.isCold { coldCount += sign }
+  }
+
   private mutating func makeUnique() {
     if !isKnownUniquelyReferenced(&memory) { memory = Memory(copying: memory) }
-  }
-}
-
-extension RecordTable.Entry {
-  /// From here on a record is kept in an array, which answers and the log share.
-  private static let largeByteCountMin = 16 << 10
-
-  fileprivate static func made(
-    _ key: UnsafeRawBufferPointer, _ envelopeByteCount: Int,
-    _ fill: (UnsafeMutableRawBufferPointer) -> Void
-  ) -> Self {
-    var entry = Self(
-      block: nil, envelopeCount: UInt32(envelopeByteCount), keyCount: UInt16(key.count))
-    entry.isLarge = envelopeByteCount >= largeByteCountMin
-    let block = allocate(entry.blockByteCount)
-    entry.block = block
-    UnsafeMutableRawBufferPointer(start: block, count: key.count).copyMemory(from: key)
-    if entry.isLarge {
-      let large = LargeEnvelope(byteCount: envelopeByteCount, fill)
-      let reference = UInt(bitPattern: Unmanaged.passRetained(large).toOpaque())
-      block.storeBytes(of: reference, toByteOffset: key.count, as: UInt.self)
-    } else {
-      fill(UnsafeMutableRawBufferPointer(start: block + key.count, count: envelopeByteCount))
-    }
-    return entry
-  }
-
-  /// Of the same key and record; a large one is shared, as it never changes.
-  fileprivate func copied() -> Self {
-    guard let block else { return self }
-    var copy = self
-    let memory = allocate(blockByteCount)
-    memory.copyMemory(from: block, byteCount: blockByteCount)
-    copy.block = memory
-    if isLarge { _ = largeReference.retain() }
-    return copy
-  }
-
-  fileprivate func free() {
-    if isLarge { largeReference.release() }
-    Glibc.free(block)
-  }
-}
-
-/// The encoded record of a large value; never changes.
-private final class LargeEnvelope {
-  let bytes: [UInt8]
-  /// Of `bytes`, which keep it where it is for as long as they live.
-  let memory: UnsafeRawBufferPointer
-
-  init(byteCount: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
-    bytes = [UInt8](unsafeUninitializedCapacity: byteCount) { room, count in
-      fill(
-        UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(room)[..<byteCount]))
-      count = byteCount
-    }
-    memory = bytes.withUnsafeBytes { $0 }
   }
 }
 
@@ -411,9 +332,4 @@ private final class Memory: @unchecked Sendable {
     }
     return slots.assumingMemoryBound(to: Slot.self)
   }
-}
-
-private func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
-  guard let memory = malloc(byteCount) else { preconditionFailure("out of memory") }
-  return memory
 }

@@ -3,8 +3,19 @@ import WireProtocol
 
 /// What one shard holds at most, and how long it puts things off.
 package struct StorageLimits: Equatable, Sendable {
-  /// Keys and records together; a write that would pass it is refused with `OVERLOADED`.
-  package var storedBytesMax = 4 << 30
+  /// Of keys and records in memory. Where there is a log, records that are used less are left to the disk
+  /// from here on; without one, a write that would pass it is refused with `OVERLOADED`.
+  package var memoryBytesMax = 4 << 30
+  /// How far memory may go beyond it with what the log does not have yet; then writes are refused, too.
+  package var unloggedBytesMax = 32 << 20
+  /// Entries looked at for demotion before requests get in, the pause in between, and the one where
+  /// nothing can be demoted.
+  package var demotedPerStepMax = 1024
+  package var demotionInterval = Duration.milliseconds(1)
+  package var demotionPause = Duration.milliseconds(100)
+  /// Of one read from the disk.
+  package var loadRecordsMax = 128
+  package var loadBytesMax = 8 << 20
   /// Keys of one request; more are refused with `BAD_REQUEST`.
   package var tuplesPerRequestMax = 1024
   /// Records of one answer; keys beyond it fail with `OVERLOADED`, to be asked for on their own.
@@ -63,7 +74,8 @@ package struct StorageLimits: Equatable, Sendable {
   package var extraReplicasMax = 4
   /// A hot key of a longer record gets none.
   package var hotRecordBytesMax = 1 << 20
-  /// Requests that wait for what other shards hold of keys on the move; further ones are refused.
+  /// Requests that wait for what other shards hold of keys on the move, and as many that wait for the
+  /// disk; further ones are refused.
   package var parkedRequestsMax = 4096
 
   /// Tombstones are kept for so long after the delete; who is away for longer brings nothing of that

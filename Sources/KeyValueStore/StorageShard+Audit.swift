@@ -96,10 +96,10 @@ extension StorageShard {
       guard stretches.contains(Audit.stretch(of: table[entry].hash)) else { return }
       // One that the other has forgotten already would go to and fro.
       guard !isSoonForgotten(entry, audit) else { return }
-      links[link].note(entry, flushAt: 0)
+      note(entry, on: link, flushAt: 0)
       statistic.repairedKeys += 1
     } else if table[entry].version.stamp < audit.cutoff, !isSoonForgotten(entry, audit) {
-      audit.add(table[entry].envelopeBytes, under: table[entry].hash)
+      audit.add(table[entry].sum, under: table[entry].hash)
     }
   }
 

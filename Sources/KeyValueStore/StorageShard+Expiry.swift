@@ -21,7 +21,7 @@ extension StorageShard {
       guard let item = expiries.takeFirst(dueAt: now.wall) else { break }
       let entry = Int(item.entry)
       guard !table[entry].isFree else { continue }
-      if let tombstone = table[entry].record.buried(at: now.wall) {
+      if let tombstone = table[entry].buried(at: now.wall) {
         table.replace(entry, by: tombstone)
         noteChange(of: entry, knownTo: nil, at: now, into: &effects)
       } else {

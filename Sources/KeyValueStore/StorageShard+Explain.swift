@@ -20,10 +20,9 @@ extension StorageShard {
         answer.failure = Self.keyNotFound(asked.key)
         return answer
       }
-      let record = table[entry].record
-      answer.version = record.version
-      answer.latticeType = UInt32(record.lattice.rawValue)
-      var explanation = explanation(of: entry, record, asked.key)
+      answer.version = table[entry].version
+      answer.latticeType = UInt32(table[entry].header.lattice)
+      var explanation = explanation(of: entry, asked.key)
       let hash = table[entry].hash
       let elsewhere = hotKeys[hash]?.replicas.reduce(0) { $0 + $1.requests } ?? 0
       explanation.requests = rates.count(of: hash, at: now.monotonic) + elsewhere
@@ -33,13 +32,13 @@ extension StorageShard {
     }
   }
 
-  private func explanation(of entry: Int, _ record: Record, _ key: Key) -> KeyExplanation {
+  private func explanation(of entry: Int, _ key: Key) -> KeyExplanation {
     var explanation = KeyExplanation()
-    explanation.holders = holders(of: entry, record.version)
-    explanation.payloadBytes = UInt64(record.payload.count)
+    explanation.holders = holders(of: entry, table[entry].version)
+    explanation.payloadBytes = UInt64(table[entry].payloadByteCount)
     explanation.storedBytes = UInt64(key.bytes.count + table[entry].envelopeByteCount)
-    explanation.expiry = record.expiry
-    explanation.isInMemory = true
+    explanation.expiry = table[entry].expiry
+    explanation.isInMemory = !table[entry].isCold
     explanation.isLogged = configuration.hasLog && table[entry].logSequence <= log.persisted
     for interest in interests[key] ?? [] {
       if interest.kind == .subscription {

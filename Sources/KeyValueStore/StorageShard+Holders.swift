@@ -46,6 +46,14 @@ extension StorageShard {
       effects.append(.refuse(failure, number: number, to: peer))
       return true
     }
+    ask(asked, for: input, keys, into: &effects)
+    return true
+  }
+
+  /// Has an input wait for what other shards hold.
+  mutating func ask(
+    _ asked: [RingMember: [Key]], for input: Input, _ keys: [Key], into effects: inout [Effect]
+  ) {
     holderRequests += 1
     parked[holderRequests] = Parked(
       input: input, missing: Set(asked.keys), epoch: .max, keys: keys)
@@ -55,7 +63,6 @@ extension StorageShard {
       request.clock = clock.last
       effects.append(.askHolder(request, number: holderRequests, of: holder))
     }
-    return true
   }
 
   /// A shard's answer to what it held.
@@ -67,6 +74,7 @@ extension StorageShard {
     // One that refuses is asked again when its connection comes back, or the ring goes on without it.
     guard answer.failure == nil else { return }
     for tuple in answer.tuples where !tuple.record.isEmpty {
+      if answer.ringEpoch == placement.view.epoch, placement.isQuiet { giveUpDamaged(tuple.key) }
       mergeFromHolder(tuple, at: now, into: &effects)
     }
     waiting.missing.remove(member)
@@ -80,6 +88,12 @@ extension StorageShard {
     if waiting.epoch >= placement.view.epoch, !placement.awaited.isEmpty {
       for key in waiting.keys { mergedKeys.insert(Key(trusted: Bytes(Array(key.bytes)))) }
     }
+    let lost = waiting.keys.first { coldReads.damaged[StableHash.of($0.bytes)] != nil }
+    if let lost {
+      let reason = coldReads.damaged[StableHash.of(lost.bytes)] ?? ""
+      return refuse(waiting.input, Self.damaged(lost, reason), &effects)
+    }
+    guard !waitsForDisk(waiting.input, into: &effects) else { return }
     serve(waiting.input, at: now, into: &effects)
   }
 
@@ -87,7 +101,7 @@ extension StorageShard {
   mutating func retryParked(at now: Now, into effects: inout [Effect]) {
     let waiting = parked.sorted { $0.key < $1.key }
     parked = [:]
-    for (_, parked) in waiting { step(parked.input, at: now, into: &effects) }
+    for (_, parked) in waiting { take(parked.input, at: now, into: &effects) }
   }
 
   /// For another shard: what this one has, tombstones too.
@@ -106,7 +120,12 @@ extension StorageShard {
     }
     response.tuples = request.tuples.map { asked in
       var answer = KeyTuple(key: asked.key)
-      if let entry = table.find(asked.key) { answer.record = table[entry].envelope }
+      guard let entry = table.find(asked.key) else { return answer }
+      if table[entry].isCold {
+        response.failure = Self.damaged(asked.key, "it is on the disk only")
+      } else {
+        answer.record = table[entry].envelope
+      }
       return answer
     }
     response.clock = clock.last

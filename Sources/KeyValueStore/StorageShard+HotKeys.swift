@@ -65,7 +65,7 @@ extension StorageShard {
       guard isSettledOwner, placement.isFirstOwner(of: hash), hotKeys[hash] == nil,
         hotKeys.count < limits.hotKeysMax, rates.isFarAboveMean(hash),
         let entry = table.find(hash: hash),
-        table[entry].envelopeByteCount <= limits.hotRecordBytesMax
+        !table[entry].isCold, table[entry].envelopeByteCount <= limits.hotRecordBytesMax
       else { continue }
       host(table[entry].key, hash, at: choice(hash), now, into: &effects)
       guard let hot = hotKeys[hash] else { continue }
@@ -112,13 +112,16 @@ extension StorageShard {
   }
 
   /// Tells a replica what it is to do: hold the key, or serve it no more.
-  private func instruct(
+  private mutating func instruct(
     _ member: RingMember, about hot: HotKey, into effects: inout [Effect]
   ) {
+    let entry = table.find(hot.key)
+    // Once the record is in memory, it is said with the next window.
+    if !hot.isLeaving, let entry, table[entry].isCold { return want(entry) }
     var word = replicaWord(hot.isLeaving ? .dismiss : .host, hot.key, hot.number)
     if !hot.isLeaving {
       word.replicas = hot.replicas.map(\.member.description)
-      if let entry = table.find(hot.key) { word.record = table[entry].envelope }
+      if let entry { word.record = table[entry].envelope }
     }
     effects.append(.replicaWord(word, to: member))
   }
@@ -188,7 +191,7 @@ extension StorageShard {
   }
 
   /// What the other end of a new connection may not have heard.
-  func repeatReplicaWords(to member: RingMember, into effects: inout [Effect]) {
+  mutating func repeatReplicaWords(to member: RingMember, into effects: inout [Effect]) {
     for hash in hotKeys.keys.sorted() {
       guard let hot = hotKeys[hash], hot.replicas.contains(where: { $0.member == member })
       else { continue }
@@ -261,7 +264,7 @@ extension StorageShard {
     let waiting = postponed
     postponed = []
     for (request, number, peer) in waiting {
-      answerHolderRequest(request, number: number, from: peer, at: now, into: &effects)
+      take(.holderRequest(request, number: number, from: peer), at: now, into: &effects)
     }
   }
 

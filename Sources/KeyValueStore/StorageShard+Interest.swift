@@ -121,6 +121,7 @@ extension StorageShard {
     subscribers.removeAll { $0 == peer }
     shardPeers.removeAll { $0 == peer }
     early.removeAll { $0.peer == peer }
+    endColdReads(of: peer)
   }
 
   private mutating func add(_ interest: Interest, to key: Key, _ entry: Int?) {

@@ -78,8 +78,10 @@ extension StorageShard {
     return nil
   }
 
-  /// Nothing waits for the log, and no write of any level is missing in it.
-  package var isLogSettled: Bool { !isCommitUnderWay && log.isEmpty && forgotten.isEmpty }
+  /// Nothing waits for the log, to be written or read, and no write of any level is missing in it.
+  package var isLogSettled: Bool {
+    !isCommitUnderWay && log.isEmpty && forgotten.isEmpty && coldReads.waiting.isEmpty
+  }
 
   /// Notes that the log lacks the entry as it is now.
   mutating func noteForLog(_ entry: Int) {

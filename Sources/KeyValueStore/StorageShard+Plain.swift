@@ -24,12 +24,16 @@ extension StorageShard {
       placement.isAlone || placement.view.epoch > 0
     else { return false }
     for index in request.tuples.indices {
-      request.tuples[index].hash = StableHash.of(request.tuples[index].key(in: body))
+      let hash = StableHash.of(request.tuples[index].key(in: body))
+      // Behind what came before it.
+      if !coldReads.waiting.isEmpty, coldReads.holdsBack(hash) { return false }
+      request.tuples[index].hash = hash
     }
     if request.type == .get {
       guard findAll(&request, in: body, at: now) else { return false }
       answer.begin(.get, number: number)
       for tuple in request.tuples {
+        table.touch(Int(tuple.entry))
         let entry = table[Int(tuple.entry)]
         answer.tuple(
           key: entry.keyBytes, record: entry.envelopeBytes, version: entry.header.version)
@@ -43,6 +47,7 @@ extension StorageShard {
           key: tuple.key(in: body), record: UnsafeRawBufferPointer(start: nil, count: 0),
           version: table[entry].version)
       }
+      planDemotion(at: now)
       startCommit(into: &effects)
       if !links.isEmpty { flushLinks(at: now, into: &effects) }
     }
@@ -61,6 +66,7 @@ extension StorageShard {
         let entry = find(key, request.tuples[index].hash)
       else { return false }
       let found = table[entry]
+      guard !found.isCold else { return false }
       bytes += found.envelopeByteCount
       guard bytes <= Self.answerBytesMax, !found.isAbsent(at: now.wall) else { return false }
       request.tuples[index].entry = Int32(entry)
@@ -94,13 +100,14 @@ extension StorageShard {
       let entry = table.find(key, hash)
       if let entry {
         let held = table[entry].header
+        guard coldReads.damaged.isEmpty || coldReads.damaged[hash] == nil else { return false }
         guard held.isPlainRegister, !held.isAbsent(at: now.wall), held.version.stamp <= clock.last
         else { return false }
       }
       guard placement.isAlone || isHere(key, hash) else { return false }
       request.tuples[index].entry = Int32(entry ?? -1)
     }
-    return table.byteCount + growth <= limits.storedBytesMax
+    return table.memoryByteCount + growth <= memoryMax
   }
 
   /// Whether a client sent it to be stamped and stored as it is.
@@ -127,6 +134,7 @@ extension StorageShard {
     let entry: Int
     if let held {
       let generation = table[held].header.version.generation
+      table.touch(held)
       table.replace(held, envelopeByteCount: record.count) {
         RecordHeader.stamped(record, Version(generation: generation, stamp: stamp), to: $0)
       }

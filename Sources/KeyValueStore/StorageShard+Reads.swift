@@ -19,6 +19,7 @@ extension StorageShard {
       }
       rates.note(hash, at: now.monotonic)
       let entry = table.find(asked.key, hash)
+      if let entry { table.touch(entry) }
       fill(&answer, from: entry, at: now)
       if answer.failure == nil, answer.version < asked.version {
         answer.record = []
@@ -46,7 +47,7 @@ extension StorageShard {
     }
     answer.version = table[entry].version
     if table[entry].isAbsent(at: now.wall) {
-      if let tombstone = table[entry].record.buried(at: now.wall) {
+      if let tombstone = table[entry].buried(at: now.wall) {
         answer.version = tombstone.version
       }
       answer.failure = Self.keyNotFound(answer.key)

@@ -94,7 +94,7 @@ extension StorageShard {
     let due = isUrgent ? 0 : now.monotonic &+ limits.gossipPeriod.wholeNanoseconds
     for other in others(of: table[entry].hash) {
       guard let link = linkIndex(other) else { continue }
-      links[link].note(entry, flushAt: due)
+      note(entry, on: link, flushAt: due)
     }
   }
 
@@ -209,6 +209,7 @@ extension StorageShard {
   ) -> Int? {
     var record = record
     record.writeSequence = 0
+    giveUpDamaged(tuple.key)
     guard let entry = table.find(tuple.key) else {
       // While keys move, somebody may still bring what it deletes.
       guard !isFading(record, at: now) || !placement.view.isSettled else { return nil }

@@ -108,7 +108,9 @@ extension StorageShard {
   mutating func continueHandOver(at now: Now) {
     guard var scan = handOver else { return }
     var (looked, bytes) = (0, 0)
-    let isClogged = links.contains { $0.isUp && $0.backlog > limits.handOverBacklogMax }
+    let isClogged =
+      coldHeirs > limits.handOverBacklogMax
+      || links.contains { $0.isUp && $0.backlog > limits.handOverBacklogMax }
     while !isClogged, scan.cursor < table.count, looked < limits.handOverRecordsPerStepMax,
       bytes < limits.handOverBytesPerStepMax
     {
@@ -117,7 +119,7 @@ extension StorageShard {
       guard !table[scan.cursor].isFree else { continue }
       for heir in placement.heirs(of: table[scan.cursor].hash, bringsLeftovers: hasLeftovers) {
         guard let link = linkIndex(heir) else { continue }
-        links[link].note(scan.cursor, flushAt: 0)
+        note(scan.cursor, on: link, flushAt: 0)
         statistic.handedOverKeys += 1
         statistic.handedOverBytes += table[scan.cursor].envelopeByteCount
         bytes += table[scan.cursor].envelopeByteCount
@@ -125,7 +127,8 @@ extension StorageShard {
     }
     scan.nextAt = now.monotonic &+ limits.handOverInterval.wholeNanoseconds
     handOver = scan
-    guard scan.cursor >= table.count, everyHolderKnows(scan.epoch), hotKeys.isEmpty else { return }
+    guard scan.cursor >= table.count, coldHeirs == 0, everyHolderKnows(scan.epoch), hotKeys.isEmpty
+    else { return }
     handOver = nil
     hasLeftovers = false
     for link in links.indices { links[link].endHandOver(of: scan.epoch) }

@@ -86,8 +86,7 @@ extension StorageShard {
   /// For a cache: a deleted key is a record, too, which takes the place of the one it holds.
   private func update(_ entry: Int, at now: Now) -> KeyTuple {
     var update = KeyTuple(key: table[entry].key)
-    let tombstone =
-      table[entry].header.isExpired(at: now.wall) ? table[entry].record.buried(at: now.wall) : nil
+    let tombstone = table[entry].buried(at: now.wall)
     update.record = tombstone?.encoded() ?? table[entry].envelope
     update.version = tombstone?.version ?? table[entry].version
     return update

@@ -104,7 +104,8 @@ extension StorageShard {
     let frames = early
     early = []
     for frame in frames {
-      take(frame.message, number: frame.number, from: frame.peer, at: now, into: &effects)
+      take(
+        .replicate(frame.message, number: frame.number, from: frame.peer), at: now, into: &effects)
     }
   }
 

@@ -141,6 +141,7 @@ extension StorageShard {
       noteChange(of: entry, knownTo: asker.peer, at: now, into: &effects)
       return entry
     }
+    table.touch(entry)
     var record = table[entry].record
     let buried = record.buried(at: now.wall)
     if let buried { record = buried }
@@ -205,11 +206,18 @@ extension StorageShard {
 
   private func makeRoom(for record: Record, _ key: Key) throws(Failure) {
     let growth = record.payload.count + key.bytes.count + Record.headerByteCount
-    guard table.byteCount + growth <= limits.storedBytesMax else {
+    guard table.memoryByteCount + growth > memoryMax else { return }
+    let held = "the store holds its limit of \(limits.memoryBytesMax) bytes in memory"
+    guard configuration.hasLog else {
       throw Failure(
-        .overloaded, "the store holds its limit of \(limits.storedBytesMax) bytes: delete something"
-      )
+        .overloaded, held,
+        hint: "delete something, or give the store more (--memory-budget)")
     }
+    var failure = Failure(
+      .overloaded, "\(held), and the log takes writes more slowly than they come",
+      hint: "ask again; where keys alone take that much, give the store more (--memory-budget)")
+    failure.retryAfter = .milliseconds(20)
+    throw failure
   }
 
   /// Tells the log, the sweep and those who watch that an entry's record is another one.

@@ -54,6 +54,8 @@ package struct StorageShard {
     case rangeDigest(RangeDigest, from: PeerID)
     case rangeRepair(RangeRepair, from: PeerID)
     case replicaWord(ReplicaWord, from: PeerID)
+    /// What the log holds under the keys of the load under way.
+    case loaded([LoadedRecord])
     /// `nextDeadline` has come.
     case timerFired
   }
@@ -67,6 +69,8 @@ package struct StorageShard {
     case heartbeat(number: UInt64, to: PeerID)
     /// Merge these into the log and sync; answered by `committed` or `commitFailed`. One at a time.
     case commit([LogEntry])
+    /// Read these from the log; answered by `loaded`. One at a time.
+    case load([Key])
     /// Tells a peer the ring.
     case ring(RingView, to: PeerID)
     /// On the link to another shard; without a link it is dropped.
@@ -91,6 +95,20 @@ package struct StorageShard {
     package init(key: Key, envelope: Bytes) {
       self.key = key
       self.envelope = envelope
+    }
+  }
+
+  package struct LoadedRecord: Equatable, Sendable {
+    package let key: Key
+    /// The encoded record; empty: it is not there, or cannot be read.
+    package let envelope: Bytes
+    /// Why it cannot be read.
+    package let reason: String
+
+    package init(key: Key, envelope: Bytes, reason: String = "") {
+      self.key = key
+      self.envelope = envelope
+      self.reason = reason
     }
   }
 
@@ -123,37 +141,6 @@ package struct StorageShard {
     }
   }
 
-  package struct Statistics: Equatable, Sendable {
-    /// Without tombstones.
-    package var keys = 0
-    package var storedBytes = 0
-    package var watches = 0
-    package var subscriptions = 0
-    /// Requests that wait for the log.
-    package var acknowledgementsWaiting = 0
-    /// Why the log takes no writes; nil while it does.
-    package var logTrouble: String?
-    /// Of the ring this shard goes by, and the last one by which it had all it was to hold.
-    package var epoch: UInt64 = 0
-    package var settledEpoch: UInt64 = 0
-    /// Entries that other shards may not have yet.
-    package var replicationBacklog = 0
-    /// Given to others in changes of the ring, and dropped afterwards, in this life.
-    package var handedOverKeys = 0
-    package var handedOverBytes = 0
-    package var droppedKeys = 0
-    /// Deletes that are old enough to be forgotten, and records of an earlier life that were too old.
-    package var collectedTombstones = 0
-    package var staleLeftovers = 0
-    /// Two copies took writes of different types for one new key; the type of the higher number stays.
-    package var typeConflicts = 0
-    /// Stretches of the hash space in which two copies differed, and records sent for that, in this life.
-    package var divergences = 0
-    package var repairedKeys = 0
-    /// How often, in this life, keys were found hot here and given extra replicas.
-    package var hostings = 0
-  }
-
   package let configuration: Configuration
   var limits: StorageLimits { configuration.limits }
   var table = RecordTable()
@@ -177,6 +164,14 @@ package struct StorageShard {
   var heartbeatDeadline: UInt64?
   var interests: [Key: [Interest]] = [:]
 
+  var coldReads = ColdReads()
+  /// Records that are being read for other shards.
+  var coldHeirs = 0
+  /// Where the hand of the clock is that records in memory are demoted by, how many it passed since it
+  /// last demoted one, and when it goes on (monotonic; nil: there is room).
+  var demotionHand = 0
+  var demotionMisses = 0
+  var demotionAt: UInt64?
   var isCommitUnderWay = false
   /// Keys for the log to forget.
   var forgotten: [Key] = []
@@ -253,20 +248,6 @@ package struct StorageShard {
     leaseEnd = ring == nil ? .max : 0
   }
 
-  package var statistics: Statistics {
-    var statistics = statistic
-    statistics.keys = table.liveCount
-    statistics.storedBytes = table.byteCount
-    statistics.watches = peers.values.reduce(0) { $0 + $1.watches.count }
-    statistics.subscriptions = peers.values.reduce(0) { $0 + $1.subscriptions.count }
-    statistics.acknowledgementsWaiting = waiting.count + replicating.count
-    statistics.logTrouble = logTrouble?.reason
-    statistics.epoch = placement.view.epoch
-    statistics.settledEpoch = settledEpoch
-    statistics.replicationBacklog = links.reduce(0) { $0 + $1.backlog }
-    return statistics
-  }
-
   /// For findings: where it stands in the changes of the ring.
   package var situation: String {
     let awaited = placement.awaited.sorted()
@@ -288,6 +269,7 @@ package struct StorageShard {
     let own = [
       flushDeadline, heartbeatDeadline, sweepDeadline, logTrouble?.retryAt, handOver?.nextAt,
       dropping?.nextAt, auditAt, auditStepAt, collection?.nextAt, hotKeysAt, replicasAt,
+      demotionAt,
       rates.noticed.isEmpty ? nil : 0,
     ]
     return (own + links.map(\.deadline)).compactMap(\.self).min()
@@ -305,6 +287,7 @@ package struct StorageShard {
       $0.copyMemory(from: envelope)
     }
     if header.expiry != 0 { scheduleExpiry(of: entry, at: now) }
+    demoteRestored(entry)
     hasLeftovers = true
   }
 
@@ -317,6 +300,22 @@ package struct StorageShard {
   package mutating func step(_ input: Input, at local: Now, into effects: inout [Effect]) {
     if case .clockLead(let lead) = input { judge(lead) }
     let now = refereed(local)
+    take(input, at: now, into: &effects)
+    planCollection(at: now)
+    planDemotion(at: now)
+    startCommit(into: &effects)
+    startLoad(into: &effects)
+    if !links.isEmpty { flushLinks(at: now, into: &effects) }
+  }
+
+  /// Serves an input, or has it wait for what is on the disk only.
+  mutating func take(_ input: Input, at now: Now, into effects: inout [Effect]) {
+    guard !waitsForDisk(input, into: &effects) else { return }
+    act(on: input, at: now, into: &effects)
+  }
+
+  /// An input whose records are all in memory.
+  mutating func act(on input: Input, at now: Now, into effects: inout [Effect]) {
     switch input {
     case .clockLead: break
     case .connected(let peer, let role):
@@ -358,11 +357,9 @@ package struct StorageShard {
     case .rangeDigest(let digest, let peer): take(digest, from: peer, at: now)
     case .rangeRepair(let repair, let peer): take(repair, from: peer, at: now)
     case .replicaWord(let word, let peer): take(word, from: peer, at: now, into: &effects)
+    case .loaded(let records): take(records, at: now, into: &effects)
     case .timerFired: fireTimers(at: now, into: &effects)
     }
-    planCollection(at: now)
-    startCommit(into: &effects)
-    if !links.isEmpty { flushLinks(at: now, into: &effects) }
   }
 
   private mutating func take(
@@ -400,6 +397,7 @@ package struct StorageShard {
     if let due = dropping?.nextAt, due <= now.monotonic { continueDropping(at: now) }
     if let due = auditAt, due <= now.monotonic { beginAudits(at: now) }
     if let due = collection?.nextAt, due <= now.monotonic { continueCollection(at: now) }
+    if let due = demotionAt, due <= now.monotonic { continueDemotion(at: now) }
     if let due = auditStepAt, due <= now.monotonic { continueAudit(at: now, into: &effects) }
     if !rates.noticed.isEmpty { judgeNoticed(at: now, into: &effects) }
     if let due = hotKeysAt, due <= now.monotonic { lookAfterHotKeys(at: now, into: &effects) }

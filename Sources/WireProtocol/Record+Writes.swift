@@ -55,11 +55,15 @@ extension Record {
   ///
   /// - Parameter now: milliseconds since the epoch.
   package func buried(at now: UInt64) -> Record? {
-    guard isExpired(at: now), !isTombstone, generation < .max else { return nil }
+    isTombstone ? nil : Record.buried(version, expiry: expiry, at: now)
+  }
+
+  fileprivate static func buried(_ version: Version, expiry: UInt64, at now: UInt64) -> Record? {
+    guard expiry != 0, expiry <= now, version.generation < .max else { return nil }
     // The last stamp before the expiry, so that a write in its very millisecond comes after it; but
     // not before the record's own stamp, which may lie after the expiry it carries.
-    let instant = max(HybridLogicalClock.stamp(milliseconds: expiry) - 1, stamp)
-    return .tombstone(Version(generation: generation + 1, stamp: instant))
+    let instant = max(HybridLogicalClock.stamp(milliseconds: expiry) - 1, version.stamp)
+    return .tombstone(Version(generation: version.generation + 1, stamp: instant))
   }
 
   /// Whether a value was stamped so much later than a tombstone that it can only be of a key which began
@@ -79,5 +83,12 @@ extension Record {
     let sequence = writeSequence
     self = other
     writeSequence = sequence
+  }
+}
+
+extension RecordHeader {
+  /// What ``Record/buried(at:)`` gives of the whole record.
+  package func buried(at now: UInt64) -> Record? {
+    flags.contains(.tombstone) ? nil : Record.buried(version, expiry: expiry, at: now)
   }
 }

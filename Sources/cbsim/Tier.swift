@@ -29,18 +29,21 @@ struct Tier: ParsableCommand {
   @Option(
     help: """
       apart (never all nodes at once), together (all at once only), mixed, away (for longer than \
-      deleted keys are remembered) or hot (apart, with keys that get extra replicas).
+      deleted keys are remembered), hot (apart, with keys that get extra replicas) or cold (with \
+      most records on the disk only).
       """)
   var faults = "apart"
 
   @Option(help: "Milliseconds by which one node's clock is ahead.") var skew = 0
+  @Option(help: "Bytes of records that each shard keeps in memory; the rest is on the disk only.")
+  var memoryBudget: Int?
 
   func validate() throws {
     guard ["durable", "replicated"].contains(level) else {
       throw ValidationError("--level is durable or replicated, not \(level)")
     }
-    guard ["apart", "together", "mixed", "away", "hot"].contains(faults) else {
-      throw ValidationError("--faults is apart, together, mixed, away or hot, not \(faults)")
+    guard ["apart", "together", "mixed", "away", "hot", "cold"].contains(faults) else {
+      throw ValidationError("--faults is apart, together, mixed, away, hot or cold, not \(faults)")
     }
     guard plant == nil || planted != nil else {
       throw ValidationError("there is no planted bug \(plant ?? "")")
@@ -59,6 +62,8 @@ struct Tier: ParsableCommand {
       if faults == "mixed" { profile.dieAnyhow() }
       if faults == "away" { profile.stayAway() }
       if faults == "hot" { profile.runHot() }
+      if faults == "cold" { profile.runCold() }
+      if let memoryBudget { profile.memoryBytesMax = memoryBudget }
       profile.clockOffset = .milliseconds(skew)
       let simulation = TierSimulation(seed: seed, profile: profile, planted: planted)
       simulation.run()

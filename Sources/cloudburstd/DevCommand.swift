@@ -35,6 +35,12 @@ struct DevCommand: ParsableCommand {
   @Option(help: "Storage nodes that hold each key, as far as there are so many.") var copies = 2
   @Option(help: "Seconds for which what was deleted is remembered, 4 or more.")
   var tombstoneGrace = 3600
+  @Option(
+    help: """
+      MiB of keys and records that each shard keeps in memory; what is used least stays on the disk \
+      only. With --memory, writes beyond it are refused.
+      """)
+  var memoryBudget = 4096
   @OptionGroup var anna: AnnaOptions
 
   func validate() throws {
@@ -46,6 +52,7 @@ struct DevCommand: ParsableCommand {
     guard (1...16).contains(shards ?? 1) else { throw ValidationError("--shards is 1 to 16") }
     guard (1...16).contains(copies) else { throw ValidationError("--copies is 1 to 16") }
     guard tombstoneGrace >= 4 else { throw ValidationError("--tombstone-grace is 4 or more") }
+    guard memoryBudget >= 1 else { throw ValidationError("--memory-budget is 1 MiB or more") }
     guard port > 0 else { throw ValidationError("--port is 1 to 65535") }
   }
 
@@ -64,6 +71,7 @@ struct DevCommand: ParsableCommand {
     configuration.shards = shards
     configuration.copies = copies
     configuration.tombstoneGrace = .seconds(tombstoneGrace)
+    configuration.memoryBudget = memoryBudget << 20
     configuration.annaPort = anna.port
     configuration.daemonProgram = Program.path
     configuration.environment = ExecutorEnvironment.lines()

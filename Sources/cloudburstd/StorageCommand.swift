@@ -45,6 +45,12 @@ struct StorageCommand: ParsableCommand {
       forgets what its log has of that time.
       """)
   var tombstoneGrace = 3600
+  @Option(
+    help: """
+      MiB of keys and records that each shard keeps in memory; what is used least stays on the disk \
+      only. With --memory, writes beyond it are refused.
+      """)
+  var memoryBudget = 4096
   @OptionGroup var anna: AnnaOptions
 
   func validate() throws {
@@ -56,6 +62,7 @@ struct StorageCommand: ParsableCommand {
       throw ValidationError("--shards is 1 to \(MembershipConfiguration.shardsMax)")
     }
     guard tombstoneGrace >= 4 else { throw ValidationError("--tombstone-grace is 4 or more") }
+    guard memoryBudget >= 1 else { throw ValidationError("--memory-budget is 1 MiB or more") }
     guard (name != nil) == (membership.router != nil) else {
       throw ValidationError("--router and --name come together")
     }
@@ -118,6 +125,7 @@ struct StorageCommand: ParsableCommand {
       cluster: part.cluster, incarnation: life, endpoints: endpoints, dataFolder: folder)
     configuration.software = PartProcess.software
     configuration.tombstoneGrace = .seconds(tombstoneGrace)
+    configuration.memoryBudget = memoryBudget << 20
     return configuration
   }
 }

@@ -187,7 +187,7 @@ struct ReadWriteTests {
 
   @Test func aFullStoreRefusesWritesAndStillDeletes() {
     var limits = StorageLimits()
-    limits.storedBytesMax = 200
+    limits.memoryBytesMax = 200
     var harness = Harness(limits: limits)
     #expect(harness.put("a", String(repeating: "x", count: 100))?.failure == nil)
     let refused = harness.put("b", String(repeating: "x", count: 100))

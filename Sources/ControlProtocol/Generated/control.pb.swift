@@ -576,6 +576,18 @@ package nonisolated struct Cloudburst_Control_Status: @unchecked Sendable {
     set {_uniqueStorage()._unverifiedKeys = newValue}
   }
 
+  /// of stored_bytes: in memory, the rest is on the disk only
+  package var memoryBytes: UInt64 {
+    get {_storage._memoryBytes}
+    set {_uniqueStorage()._memoryBytes = newValue}
+  }
+
+  /// whose records are on the disk only
+  package var coldKeys: UInt64 {
+    get {_storage._coldKeys}
+    set {_uniqueStorage()._coldKeys = newValue}
+  }
+
   /// Where there is a membership.
   package var members: [Cloudburst_Control_MemberStatus] {
     get {_storage._members}
@@ -1623,7 +1635,7 @@ nonisolated extension Cloudburst_Control_GetStatus: SwiftProtobuf.Message, Swift
 
 nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Status"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}software\0\u{1}available\0\u{3}write_level\0\u{3}data_folder\0\u{3}uptime_milliseconds\0\u{1}executors\0\u{1}functions\0\u{1}dags\0\u{3}calls_running\0\u{3}calls_queued\0\u{3}calls_done\0\u{3}calls_failed\0\u{3}executor_restarts\0\u{1}processes\0\u{1}keys\0\u{3}stored_bytes\0\u{3}cached_keys\0\u{3}cached_bytes\0\u{1}nodes\0\u{1}troubles\0\u{3}calls_retried\0\u{3}calls_overloaded\0\u{3}calls_per_second\0\u{3}failures_per_second\0\u{4}\u{10}early_writes\0\u{3}early_writes_ever\0\u{3}unverified_keys\0\u{2}\u{7}members\0\u{1}tier\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}software\0\u{1}available\0\u{3}write_level\0\u{3}data_folder\0\u{3}uptime_milliseconds\0\u{1}executors\0\u{1}functions\0\u{1}dags\0\u{3}calls_running\0\u{3}calls_queued\0\u{3}calls_done\0\u{3}calls_failed\0\u{3}executor_restarts\0\u{1}processes\0\u{1}keys\0\u{3}stored_bytes\0\u{3}cached_keys\0\u{3}cached_bytes\0\u{1}nodes\0\u{1}troubles\0\u{3}calls_retried\0\u{3}calls_overloaded\0\u{3}calls_per_second\0\u{3}failures_per_second\0\u{4}\u{10}early_writes\0\u{3}early_writes_ever\0\u{3}unverified_keys\0\u{3}memory_bytes\0\u{3}cold_keys\0\u{2}\u{5}members\0\u{1}tier\0")
 
   fileprivate class _StorageClass {
     var _cluster: UInt64 = 0
@@ -1654,6 +1666,8 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
     var _earlyWrites: UInt64 = 0
     var _earlyWritesEver: UInt64 = 0
     var _unverifiedKeys: UInt64 = 0
+    var _memoryBytes: UInt64 = 0
+    var _coldKeys: UInt64 = 0
     var _members: [Cloudburst_Control_MemberStatus] = []
     var _tier: Cloudburst_Control_TierStatus? = nil
 
@@ -1694,6 +1708,8 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
       _earlyWrites = source._earlyWrites
       _earlyWritesEver = source._earlyWritesEver
       _unverifiedKeys = source._unverifiedKeys
+      _memoryBytes = source._memoryBytes
+      _coldKeys = source._coldKeys
       _members = source._members
       _tier = source._tier
     }
@@ -1742,6 +1758,8 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
         case 41: try { try decoder.decodeSingularUInt64Field(value: &_storage._earlyWrites) }()
         case 42: try { try decoder.decodeSingularUInt64Field(value: &_storage._earlyWritesEver) }()
         case 43: try { try decoder.decodeSingularUInt64Field(value: &_storage._unverifiedKeys) }()
+        case 44: try { try decoder.decodeSingularUInt64Field(value: &_storage._memoryBytes) }()
+        case 45: try { try decoder.decodeSingularUInt64Field(value: &_storage._coldKeys) }()
         case 50: try { try decoder.decodeRepeatedMessageField(value: &_storage._members) }()
         case 51: try { try decoder.decodeSingularMessageField(value: &_storage._tier) }()
         default: break
@@ -1840,6 +1858,12 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
       if _storage._unverifiedKeys != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._unverifiedKeys, fieldNumber: 43)
       }
+      if _storage._memoryBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._memoryBytes, fieldNumber: 44)
+      }
+      if _storage._coldKeys != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._coldKeys, fieldNumber: 45)
+      }
       if !_storage._members.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._members, fieldNumber: 50)
       }
@@ -1883,6 +1907,8 @@ nonisolated extension Cloudburst_Control_Status: SwiftProtobuf.Message, SwiftPro
         if _storage._earlyWrites != rhs_storage._earlyWrites {return false}
         if _storage._earlyWritesEver != rhs_storage._earlyWritesEver {return false}
         if _storage._unverifiedKeys != rhs_storage._unverifiedKeys {return false}
+        if _storage._memoryBytes != rhs_storage._memoryBytes {return false}
+        if _storage._coldKeys != rhs_storage._coldKeys {return false}
         if _storage._members != rhs_storage._members {return false}
         if _storage._tier != rhs_storage._tier {return false}
         return true

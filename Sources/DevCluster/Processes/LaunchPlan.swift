@@ -73,7 +73,10 @@ struct LaunchPlan {
 
   private func storageOptions(_ number: Int) -> [String] {
     let grace = configuration.tombstoneGrace.components.seconds
-    let listen = ["--listen", "tcp://127.0.0.1:*", "--tombstone-grace", "\(grace)"]
+    let listen = [
+      "--listen", "tcp://127.0.0.1:*", "--tombstone-grace", "\(grace)",
+      "--memory-budget", "\(configuration.memoryBudget >> 20)",
+    ]
     guard let tier else {
       let data = configuration.dataFolder.map { ["--data", $0] } ?? ["--memory"]
       return listen + ["--listen", shard] + data + anna

@@ -89,6 +89,8 @@ extension Cloudburst_Control_Status {
   mutating func add(_ part: Cloudburst_Control_Status) {
     keys += part.keys
     storedBytes += part.storedBytes
+    memoryBytes += part.memoryBytes
+    coldKeys += part.coldKeys
     cachedKeys += part.cachedKeys
     cachedBytes += part.cachedBytes
     earlyWrites += part.earlyWrites

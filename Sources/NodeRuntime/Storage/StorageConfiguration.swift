@@ -48,6 +48,12 @@ package struct StorageConfiguration: Sendable {
     set { limits.tombstoneGrace = newValue }
   }
 
+  /// Of keys and records in memory.
+  package var memoryBudget: Int {
+    get { limits.memoryBytesMax }
+    set { limits.memoryBytesMax = newValue }
+  }
+
   /// What this shard says to the others it dials.
   var shardHello: Hello {
     var hello = Hello()

@@ -27,6 +27,8 @@ extension StorageLoop {
     var status = Cloudburst_Control_Status()
     status.keys = UInt64(statistics.keys)
     status.storedBytes = UInt64(statistics.storedBytes)
+    status.memoryBytes = UInt64(statistics.memoryBytes)
+    status.coldKeys = UInt64(statistics.coldKeys)
     status.writeLevel = "\(configuration.defaultLevel)"
     status.dataFolder = configuration.dataFolder ?? ""
     status.processes = [
@@ -34,14 +36,21 @@ extension StorageLoop {
         role: "storage", name: configuration.incarnation.description,
         endpoint: listener.endpoints[0])
     ]
+    if statistics.damagedRecords > 0 {
+      status.troubles.append(
+        .init(
+          .error, at: "storage",
+          "\(statistics.damagedRecords) records could not be read from the disk, "
+            + "\(statistics.recoveredRecords) of them other copies gave back",
+          hint: "the log of the storage node names them; check its disk"))
+    }
     if let reason = statistics.logTrouble {
       let folder = configuration.dataFolder ?? ""
-      status.troubles = [
+      status.troubles.append(
         .init(
           .error, at: "storage", "durable writes are refused, the log takes none: \(reason)",
           hint: "make room where \(folder) is (df -h \(folder)): it is tried again every "
-            + "\(configuration.limits.logRetryInterval)")
-      ]
+            + "\(configuration.limits.logRetryInterval)"))
     }
     return status
   }

@@ -1,7 +1,7 @@
 import ClusterModel
 import Connections
 import DurableLog
-import KeyValueStore
+package import KeyValueStore
 package import Logging
 package import Platform
 import WireProtocol
@@ -13,9 +13,12 @@ package enum StorageMessage: Sendable {
   /// From the loop's own log thread.
   case committed
   case commitFailed(reason: String)
+  /// From the thread that reads the log.
+  case loaded([StorageShard.LoadedRecord])
 }
 
-/// Runs a `StorageShard` over sockets, with a log thread beside it where there is a data folder.
+/// Runs a `StorageShard` over sockets, with a thread that writes its log and one that reads it beside it where
+/// there is a data folder.
 package struct StorageLoop: NodeLoop, ~Copyable {
   let configuration: StorageConfiguration
   let mailbox: Mailbox<StorageMessage>
@@ -23,7 +26,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
   var shard: StorageShard
   var listener: Listener
   private var poller = Poller()
-  private let log: LogWriter?
+  private let log: LogThreads?
   private var links: ShardLinks
   /// Reused from turn to turn.
   private var effects: [StorageShard.Effect] = []
@@ -37,7 +40,20 @@ package struct StorageLoop: NodeLoop, ~Copyable {
   /// Frames taken before effects of other sources get their turn.
   static let framesPerTurnMax = 256
 
-  /// For `StorageMessage`: a stop and the outcome of the one commit under way, with room to spare.
+  /// The threads beside the loop.
+  private struct LogThreads {
+    let writer: OrderThread<LogWriter>
+    let reader: OrderThread<LogReader>
+
+    /// Returns once the log is closed.
+    func stop() {
+      reader.stop()
+      writer.stop()
+    }
+  }
+
+  /// For `StorageMessage`: a stop and the outcomes of the one commit and the one read under way, with
+  /// room to spare.
   package static func mailbox() throws(PlatformError) -> Mailbox<StorageMessage> {
     try Mailbox(countMax: 16)
   }
@@ -84,7 +100,7 @@ package struct StorageLoop: NodeLoop, ~Copyable {
   private static func openLog(
     of configuration: StorageConfiguration, into shard: inout StorageShard,
     outcomes: Mailbox<StorageMessage>, _ logger: Logger
-  ) throws -> LogWriter? {
+  ) throws -> LogThreads? {
     guard let folder = configuration.dataFolder else { return nil }
     let log: DurableLog
     let now = Self.now()
@@ -102,15 +118,16 @@ package struct StorageLoop: NodeLoop, ~Copyable {
         """)
     }
     logger.info("restored \(shard.statistics.keys) keys from \(folder)")
-    return try LogWriter(log) { outcome in
-      let message: StorageMessage =
-        switch outcome {
-        case .committed: .committed
-        case .failed(let reason): .commitFailed(reason: reason)
-        }
+    let tell = { @Sendable (message: StorageMessage) -> Void in
       let isTaken = outcomes.tryPost(message)
-      precondition(isTaken, "one commit is under way at a time")
+      precondition(isTaken, "one commit and one read are under way at a time")
     }
+    let reader = try OrderThread(
+      name: "storage-read", LogReader(log: log.reader()) { tell(.loaded($0)) })
+    let writer = LogWriter(log) { failure in
+      tell(failure.map { .commitFailed(reason: $0) } ?? .committed)
+    }
+    return LogThreads(writer: try OrderThread(name: "storage-log", writer), reader: reader)
   }
 
   package mutating func run() throws {
@@ -149,6 +166,11 @@ package struct StorageLoop: NodeLoop, ~Copyable {
     case .commitFailed(let reason):
       logger.error("the log takes no writes: \(reason)")
       step(.commitFailed(reason: reason), at: now)
+    case .loaded(let records):
+      for record in records where !record.reason.isEmpty {
+        logger.error("\(record.key) cannot be read: \(record.reason)")
+      }
+      step(.loaded(records), at: now)
     }
   }
 
@@ -283,7 +305,8 @@ package struct StorageLoop: NodeLoop, ~Copyable {
         try send(response.framed(.watchEvent, number: number), number, to: peer)
       case .heartbeat(let number, let peer):
         try send(Empty().framed(.heartbeat, number: number), number, to: peer)
-      case .commit(let entries): log?.commit(entries)
+      case .commit(let entries): log?.writer.perform(entries)
+      case .load(let keys): log?.reader.perform(keys)
       case .ring(let view, let peer):
         try send(RingMessage(view).framed(.ring), 0, to: peer)
       case .replicate(let message, let number, let member):

@@ -104,7 +104,7 @@ final class StorageNode: Node {
         "\(statistics.acknowledgementsWaiting) requests wait for the log; "
           + "acknowledgementsWaitingMax is \(limits.acknowledgementsWaitingMax)")
     }
-    if statistics.storedBytes > limits.storedBytesMax {
+    if statistics.storedBytes > limits.memoryBytesMax {
       world.violate(.bounded, "\(statistics.storedBytes) bytes are stored")
     }
   }
@@ -129,6 +129,7 @@ final class StorageNode: Node {
     case .heartbeat(let number, let peer):
       send(Empty().framed(.heartbeat, number: number), to: peer)
     case .commit(let entries): commit(entries)
+    case .load: preconditionFailure("there is room in memory for all records")
     case .ring, .replicate, .askHolder, .rangeDigest, .rangeRepair, .replicaWord, .hotKeys,
       .replicated, .settled:
       preconditionFailure("a ring of one tells nobody anything")

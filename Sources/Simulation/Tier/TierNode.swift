@@ -61,6 +61,10 @@ final class TierNode {
       limits.hotRateMin = 10
       limits.extraReplicasMax = 2
     }
+    if let budget = world.profile.memoryBytesMax {
+      limits.memoryBytesMax = budget
+      limits.loadRecordsMax = 4
+    }
     if world.profile.deletes { limits.tombstoneGrace = TierSimulation.grace }
     var configuration = StorageShard.Configuration(
       me: member, life: incarnation, actor: incarnation.number, hasLog: true,
@@ -232,6 +236,7 @@ final class TierNode {
     case .reply(let response, let number, let peer): answer(response, nil, number, peer)
     case .refuse(let failure, let number, let peer): answer(nil, failure, number, peer)
     case .commit(let entries): commit(entries)
+    case .load(let keys): load(keys)
     case .ring(let view, let peer): world.clients.first { $0.peer == peer }?.hear(of: view)
     case .replicate(let message, let number, let other):
       connections[other]?.forth { .replicate(message, number: number, from: $0) }
@@ -291,6 +296,23 @@ final class TierNode {
     }
   }
 
+  /// What is there when it is looked at, which may be before or after a commit under way.
+  private func load(_ keys: [Key]) {
+    if world.planted == .neverLoads, world.draw(0...99) == 0 { return }
+    let life = incarnation
+    world.later(.microseconds(world.draw(20...1500))) { [self] in
+      guard isAlive, incarnation == life else { return }
+      let records = loaded(keys)
+      world.later(.microseconds(world.draw(20...200))) { [self] in
+        receive(.loaded(records), in: life)
+      }
+    }
+  }
+
+  private func loaded(_ keys: [Key]) -> [StorageShard.LoadedRecord] {
+    keys.map { .init(key: $0, envelope: disk[$0]?.encoded() ?? []) }
+  }
+
   private func write(_ entries: [StorageShard.LogEntry]) {
     for entry in entries {
       guard let record = try? Record(entry.envelope) else {
@@ -337,6 +359,15 @@ final class TierNode {
     copy.step(.holderRequest(request, number: 0, from: PeerID("judge")), at: clocks, into: &effects)
     copy.step(.lease(until: .max), at: clocks, into: &effects)
     copy.step(.request(request, number: 1, from: PeerID("judge")), at: clocks, into: &effects)
+    // What is under way already comes first.
+    copy.step(.loaded([]), at: clocks, into: &effects)
+    var performed = 0
+    while performed < effects.count {
+      if case .load(let keys) = effects[performed] {
+        copy.step(.loaded(loaded(keys)), at: clocks, into: &effects)
+      }
+      performed += 1
+    }
     for case .reply(let response, 1, _) in effects {
       return response.tuples.first.map(TierClient.elements) ?? []
     }

@@ -31,6 +31,8 @@ package final class TierSimulation {
     package var deletes = false
     /// Every few seconds another two keys are the ones that are asked for most.
     package var hasHotKeys = false
+    /// Of each shard; what does not find room stays on the disk only. Nil: there is room for all.
+    package var memoryBytesMax: Int?
     /// How far one node's clock is ahead of all others.
     package var clockOffset = Duration.zero
 
@@ -64,6 +66,16 @@ package final class TierSimulation {
       clients = 6
       duration = .seconds(40)
       faultInterval = .seconds(8)
+    }
+
+    /// Single nodes, or all at once, where most records are on the disk only.
+    package mutating func runCold() {
+      keys = 400
+      memoryBytesMax = 32 << 10
+      duration = .seconds(30)
+      faults = [.kill, .kill, .pause, .join, .leave]
+      if level == .durable { faults.append(.killAll) }
+      isOneAtATime = true
     }
 
     /// Any of them, whatever else is going on.
@@ -104,6 +116,9 @@ package final class TierSimulation {
     /// How often hot keys got extra replicas, and operations that those did.
     package var hostings = 0
     package var extraOperations = 0
+    /// In the end, in all shards.
+    package var demotions = 0
+    package var promotions = 0
     package var faults = 0
     package var epochs: UInt64 = 0
     package var longestWait = Duration.zero
@@ -118,6 +133,8 @@ package final class TierSimulation {
       staleLeftovers += other.staleLeftovers
       hostings += other.hostings
       extraOperations += other.extraOperations
+      demotions += other.demotions
+      promotions += other.promotions
       faults += other.faults
       epochs += other.epochs
       longestWait = max(longestWait, other.longestWait)
@@ -227,6 +244,8 @@ package final class TierSimulation {
     for node in nodes {
       counts.collectedTombstones += node.shard?.statistics.collectedTombstones ?? 0
       counts.staleLeftovers += node.shard?.statistics.staleLeftovers ?? 0
+      counts.demotions += node.shard?.statistics.demotions ?? 0
+      counts.promotions += node.shard?.statistics.promotions ?? 0
       counts.hostings += node.shard?.statistics.hostings ?? 0
     }
     let view = membership.view
@@ -299,6 +318,8 @@ package enum TierBug: String, CaseIterable, Sendable {
   case starvesReplicas
   /// Owners take their dismissal of an extra replica for its leave.
   case forgetsReplicas
+  /// One read from the disk in a hundred is never answered.
+  case neverLoads
   /// A change of the ring ends though all copies of a key may lie in logs of dead nodes.
   case forgetsTheMissing
 }

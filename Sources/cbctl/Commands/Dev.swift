@@ -50,6 +50,12 @@ struct DevRun: LocalCommand {
   @Option(help: "Storage nodes that hold each key, as far as there are so many.") var copies = 2
   @Option(help: "Seconds for which what was deleted is remembered, 4 or more.")
   var tombstoneGrace = 3600
+  @Option(
+    help: """
+      MiB of keys and records that each shard keeps in memory; what is used least stays on the disk \
+      only. With --memory, writes beyond it are refused.
+      """)
+  var memoryBudget = 4096
   @Flag(help: "Return once the cluster is ready; it goes on in the background.") var detach = false
   @Flag(help: "Also serve clients that speak Anna's own protocol (Python, C++, anna-cli).")
   var annaCompat = false
@@ -73,6 +79,7 @@ struct DevRun: LocalCommand {
     guard (1...16).contains(shards ?? 1) else { throw ValidationError("--shards is 1 to 16") }
     guard (1...16).contains(copies) else { throw ValidationError("--copies is 1 to 16") }
     guard tombstoneGrace >= 4 else { throw ValidationError("--tombstone-grace is 4 or more") }
+    guard memoryBudget >= 1 else { throw ValidationError("--memory-budget is 1 MiB or more") }
     guard port > 0 else { throw ValidationError("--port is 1 to 65535") }
   }
 
@@ -112,6 +119,7 @@ struct DevRun: LocalCommand {
     var arguments = [
       "dev", "--port", "\(port)", "--executors", "\(executors)", "--nodes", "\(nodes)",
       "--copies", "\(copies)", "--tombstone-grace", "\(tombstoneGrace)",
+      "--memory-budget", "\(memoryBudget)",
     ]
     if let storageNodes { arguments += ["--storage-nodes", "\(storageNodes)"] }
     if let shards { arguments += ["--shards", "\(shards)"] }

@@ -70,7 +70,10 @@ struct StatusText {
     let place = status.dataFolder ?? "memory only, gone at stop"
     let count =
       status.tier == nil ? "\(status.keys) keys" : "\(status.keys) copies of keys and tombstones"
-    return "\(count), \(status.storedBytes.asBytes) in \(place); "
+    let cold =
+      status.coldKeys == 0
+      ? "" : " (\(status.memoryBytes.asBytes) in memory, \(status.coldKeys) keys on disk only)"
+    return "\(count), \(status.storedBytes.asBytes) in \(place)\(cold); "
       + "a write is done when \(status.writeLevel)"
   }
 
