@@ -23,8 +23,6 @@ struct ColdReads {
     let key: Key
     /// Shards that are to get the record.
     var heirs: [RingMember] = []
-    /// Reads that brought another record than the one demoted: of before it was.
-    var mismatches = 0
   }
 
   /// In the order they came.
@@ -199,6 +197,7 @@ extension StorageShard {
     serveLoaded(at: now, into: &effects)
   }
 
+  /// What is wanted is not demoted anew: a record that is cold still is the one that was asked for.
   private mutating func take(_ loaded: LoadedRecord) {
     let hash = StableHash.of(loaded.key.bytes)
     guard let wanted = coldReads.wanted[hash] else { return }
@@ -207,10 +206,6 @@ extension StorageShard {
       if isPromoted {
         coldReads.damaged[hash] = nil
         statistic.promotions += 1
-      } else if loaded.reason.isEmpty, wanted.mismatches < Self.mismatchesMax {
-        // It was read before the log had what was demoted since.
-        coldReads.wanted[hash]?.mismatches += 1
-        return coldReads.queue.append(hash)
       } else {
         if coldReads.damaged[hash] == nil { statistic.damagedRecords += 1 }
         coldReads.damaged[hash] =
@@ -224,9 +219,6 @@ extension StorageShard {
       if let link = linkIndex(heir) { links[link].note(entry, flushAt: 0) }
     }
   }
-
-  /// A read that began before a commit may bring what was there before it; a second one cannot.
-  private static let mismatchesMax = 3
 
   /// Serves what waits for nothing on the disk any more, in the order it came.
   mutating func serveLoaded(at now: Now, into effects: inout [Effect]) {

@@ -57,6 +57,10 @@ struct Bars {
     switch measure {
     case _ where measure.hasSuffix("raw client, p50"): Bars(ratio: .atMost(1.1))
     case _ where measure.hasSuffix("SDK on its loop, p50"): Bars(ratio: .atMost(1.35))
+    case _ where measure.hasPrefix("PUT to a cold"),
+      _ where measure.hasPrefix("durable PUT to a cold"):
+      Bars(ratio: .atMost(2))
+    case _ where measure.hasPrefix("GET of a hot key beside"): Bars(ratio: .atMost(1.5))
     case _ where measure.contains("in flight, "): Bars(ratio: .atLeast(0.65))
     case _ where measure.hasSuffix("in batches of 16 keys"):
       Bars(value: .atLeast(1_500_000), ratio: .atLeast(1))

@@ -19,10 +19,13 @@ struct Keys: AsyncParsableCommand {
   @OptionGroup var conditions: Conditions
   @Option(help: "Seconds of the run at half of the throughput.") var seconds = 60.0
 
+  @Flag(help: "Only the rows about keys that are on the disk only.") var onlyCold = false
+
   static let valueBytes = 256
 
   func run() async throws {
     try conditions.place()
+    if onlyCold { return try conditions.publish(try await cold()) }
     // Published one by one: what fails late takes nothing with it.
     try await withShard(keepsData: false) { cloud, store in
       try conditions.publish(try await latency(cloud, store))
@@ -37,6 +40,7 @@ struct Keys: AsyncParsableCommand {
       try conditions.publish([try await durable(store)])
     }
     try conditions.publish([try await memory()])
+    try conditions.publish(try await cold())
     try await withShard(keepsData: false) { cloud, store in
       let load = KeyLoad(.get)
       try conditions.publish(try pauses(load, store))
@@ -46,9 +50,12 @@ struct Keys: AsyncParsableCommand {
 
   /// A cluster with no more around the shard than has to be, and where the shard listens.
   func withShard(
-    keepsData: Bool, _ body: (CloudburstClient, KeyLoad.Target) async throws -> Void
+    keepsData: Bool, options: [String] = [],
+    _ body: (CloudburstClient, KeyLoad.Target) async throws -> Void
   ) async throws {
-    try await withCluster(conditions, executors: 1, keepsData: keepsData) { cloud, _ in
+    try await withCluster(
+      conditions, executors: 1, keepsData: keepsData, options: options
+    ) { cloud, _ in
       let processes = try await cloud.status().processes
       guard let endpoint = processes.first(where: { $0.role == "storage" })?.endpoint else {
         throw Failure(.internalError, "the cluster names no store")

@@ -15,15 +15,18 @@ func withBench(
 
 /// Runs `body` with a cluster of this build, its functions uploaded, and a temporary folder.
 ///
-/// - Parameter keepsData: in that folder, on the disk that holds it; else in memory.
+/// - Parameters:
+///   - keepsData: in that folder, on the disk that holds it; else in memory.
+///   - options: further ones of `cloudburstd dev`.
 func withCluster(
-  _ conditions: Conditions, executors: Int = 2, keepsData: Bool,
+  _ conditions: Conditions, executors: Int = 2, keepsData: Bool, options: [String] = [],
   _ body: (CloudburstClient, _ folder: String) async throws -> Void
 ) async throws {
   let folder = NSTemporaryDirectory() + "cbbench-\(ProcessInfo.processInfo.processIdentifier)"
   try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
   defer { try? FileManager.default.removeItem(atPath: folder) }
-  let cluster = try BenchCluster(executors: executors, data: keepsData ? folder + "/data" : nil)
+  let cluster = try BenchCluster(
+    executors: executors, data: keepsData ? folder + "/data" : nil, options: options)
   defer { cluster.stop() }
   let cloud = try await connect(to: cluster, conditions)
   do {

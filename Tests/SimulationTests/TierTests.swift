@@ -66,6 +66,21 @@ import Testing
     }
   }
 
+  @Test(arguments: [true, false])
+  func recordsOnTheDiskOnlyMissNothing(isDurable: Bool) {
+    var counts = TierSimulation.Counts()
+    for seed in UInt64(1)...2 {
+      let simulation = Self.run(seed) { profile in
+        if !isDurable { profile.surviveInMemory() }
+        profile.runCold()
+      }
+      #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations.prefix(3))")
+      counts.add(simulation.counts)
+    }
+    // They are counted by lives.
+    #expect(counts.demotions > 500 && counts.promotions > 300, "\(counts)")
+  }
+
   @Test(arguments: [-3600, 3600])
   func aClockThatIsAnHourOffLosesNothing(seconds: Int) {
     for seed in UInt64(1)...2 {
@@ -113,6 +128,7 @@ import Testing
           profile.stayAway()
           profile.clockOffset = .seconds(3600)
         case .starvesReplicas, .forgetsReplicas: profile.runHot()
+        case .neverLoads: profile.runCold()
         case .acknowledgesEarly, .settlesAtOnce: break
         }
       }
