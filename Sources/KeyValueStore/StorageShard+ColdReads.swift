@@ -228,7 +228,7 @@ extension StorageShard {
       return table.find(key, hash).map { table[$0].isCold } == true
     }
     for waiting in ready {
-      guard waiting.order == .byKey, let damage = damage(to: waiting) else {
+      guard waiting.order == .byKey, let damage = damage(to: waiting.keys) else {
         act(on: waiting.input, at: now, into: &effects)
         continue
       }
@@ -237,17 +237,21 @@ extension StorageShard {
     }
   }
 
-  private func damage(to waiting: ColdReads.Waiting) -> (keys: [Key], failure: Failure)? {
+  /// Those of the keys whose records could not be read.
+  func damage(to keys: [Key]) -> (keys: [Key], failure: Failure)? {
     guard !coldReads.damaged.isEmpty else { return nil }
-    var keys: [Key] = []
-    var reason = ""
-    for (key, hash) in zip(waiting.keys, waiting.hashes) {
-      guard let entry = table.find(key, hash), table[entry].isCold else { continue }
-      keys.append(key)
-      reason = coldReads.damaged[hash] ?? reason
-    }
-    guard let first = keys.first else { return nil }
-    return (keys, Self.damaged(first, reason))
+    let lost = keys.filter { damage(to: $0) != nil }
+    guard let first = lost.first, let reason = damage(to: first) else { return nil }
+    return (lost, Self.damaged(first, reason))
+  }
+
+  /// Why a key's record could not be read; nil where it could, or another one has taken its place.
+  private func damage(to key: Key) -> String? {
+    let hash = StableHash.of(key.bytes)
+    guard let reason = coldReads.damaged[hash], let entry = table.find(key, hash),
+      table[entry].isCold
+    else { return nil }
+    return reason
   }
 
   static func damaged(_ key: Key, _ reason: String) -> Failure {
@@ -276,10 +280,9 @@ extension StorageShard {
 
   /// What another copy sends takes the place of a record that cannot be read here.
   mutating func giveUpDamaged(_ key: Key) {
-    guard !coldReads.damaged.isEmpty else { return }
+    guard !coldReads.damaged.isEmpty, damage(to: key) != nil else { return }
     let hash = StableHash.of(key.bytes)
-    guard coldReads.damaged[hash] != nil, let entry = table.find(key, hash), table[entry].isCold
-    else { return }
+    guard let entry = table.find(key, hash) else { return }
     coldReads.damaged[hash] = nil
     statistic.recoveredRecords += 1
     forget(entry)

@@ -88,10 +88,8 @@ extension StorageShard {
     if waiting.epoch >= placement.view.epoch, !placement.awaited.isEmpty {
       for key in waiting.keys { mergedKeys.insert(Key(trusted: Bytes(Array(key.bytes)))) }
     }
-    let lost = waiting.keys.first { coldReads.damaged[StableHash.of($0.bytes)] != nil }
-    if let lost {
-      let reason = coldReads.damaged[StableHash.of(lost.bytes)] ?? ""
-      return refuse(waiting.input, Self.damaged(lost, reason), &effects)
+    if let failure = damage(to: waiting.keys)?.failure {
+      return refuse(waiting.input, failure, &effects)
     }
     guard !waitsForDisk(waiting.input, into: &effects) else { return }
     serve(waiting.input, at: now, into: &effects)

@@ -100,7 +100,7 @@ extension StorageShard {
       let entry = table.find(key, hash)
       if let entry {
         let held = table[entry].header
-        guard coldReads.damaged.isEmpty || coldReads.damaged[hash] == nil else { return false }
+        guard coldReads.damaged.isEmpty || !table[entry].isCold else { return false }
         guard held.isPlainRegister, !held.isAbsent(at: now.wall), held.version.stamp <= clock.last
         else { return false }
       }

@@ -216,6 +216,57 @@ struct ColdRecordTests {
     #expect(effects.replies.first?.tuples.first?.decoded?.payload.count == 500)
   }
 
+  /// One shard of a ring of two that hold every key; the other is the test.
+  @Test func whatCannotBeReadIsAskedOfTheOtherCopy() throws {
+    let (me, other) = (RingMember(name: "a", shard: 0), RingMember(name: "b", shard: 0))
+    let shards = [me, other].enumerated().map {
+      ShardAddress(
+        member: $1, incarnation: Incarnation(UInt64($0 + 1)), endpoint: "tcp://\($1.name)")
+    }
+    var store = Store(budget: 1600)
+    let configuration = StorageShard.Configuration(
+      me: me, life: Incarnation(1), actor: 1, hasLog: true, defaultLevel: .accepted,
+      limits: store.harness.shard.limits)
+    store.harness.shard = StorageShard(configuration, ring: RingView.none)
+    for number in 0..<8 {
+      let value = Harness.value(String(repeating: "o", count: 300), stamp: Harness.stamp(1))
+      store.log[Key("key\(number)")] = value
+      store.harness.shard.restore(value, under: Key("key\(number)"), at: store.harness.now)
+    }
+    _ = store.step(.connected(Harness.client, role: .client))
+    _ = store.step(.ring(RingView(epoch: 1, copies: 2, shards: shards, placed: [me, other])))
+    _ = store.step(.lease(until: .max))
+    _ = store.step(.linkUp(other))
+    try #require(store.isCold("key7"))
+    store.damage = "a block is damaged"
+    let asked = store.step(.request(Self.get("key7"), number: 80, from: Harness.client))
+    let questions = asked.compactMap { effect -> (request: KeyRequest, number: UInt64)? in
+      guard case .askHolder(let request, let number, other) = effect else { return nil }
+      return (request, number)
+    }
+    let question = try #require(questions.first)
+    #expect(question.request.tuples.map(\.key) == [Key("key7")] && asked.replies.isEmpty)
+    var answer = KeyResponse()
+    answer.ringEpoch = 1
+    answer.tuples = [
+      Harness.tuple("key7", Harness.value("of the other", stamp: Harness.stamp(2)))
+    ]
+    let served = store.step(.holderAnswer(answer, number: question.number, from: other))
+    #expect(served.replies.first?.tuples.first?.decoded?.payload.text == "of the other")
+    #expect(store.harness.shard.statistics.recoveredRecords == 1)
+    // Its log has it again, too.
+    #expect(store.log[Key("key7")]?.payload.text == "of the other")
+    // Nobody has anything of another one.
+    let again = store.step(.request(Self.get("key6"), number: 81, from: Harness.client))
+    guard case .askHolder(_, let number, _)? = again.first(where: \.isQuestion) else {
+      Issue.record("the other copy was not asked: \(again)")
+      return
+    }
+    answer.tuples = [KeyTuple(key: Key("key6"))]
+    let refused = store.step(.holderAnswer(answer, number: number, from: other))
+    #expect(refused.refusals.map(\.code) == [.storageFailed])
+  }
+
   @Test func anotherRecordThanTheOneDemotedIsNotServed() throws {
     var store = Self.store()
     let asked = store.harness.send(.get, [KeyTuple(key: Key("value"))])
@@ -245,4 +296,8 @@ struct ColdRecordTests {
     #expect(harness.put("more", String(repeating: "v", count: 200))?.failure?.code == .overloaded)
     #expect(harness.shard.statistics.demotions == 0)
   }
+}
+
+extension StorageShard.Effect {
+  fileprivate var isQuestion: Bool { if case .askHolder = self { true } else { false } }
 }
