@@ -33,6 +33,8 @@ extension RecordTable {
     /// Of the whole record, also of a cold one.
     var envelopeByteCount: Int { Int(envelopeCount) }
     var isLarge: Bool { state.contains(.large) }
+    /// Was used as often lately as is counted.
+    var isHot: Bool { heat >= Self.heatMax }
     /// Of the record only the header is in memory: neither `envelope` nor `record` may be asked for.
     var isCold: Bool { state.contains(.cold) }
     /// Somebody watches the key or is subscribed to it.

@@ -109,6 +109,10 @@ struct RecordTable {
     var entry = memory.entry(number)
     guard let old = entry.block else { preconditionFailure("a free entry holds no record") }
     let wasLive = !entry.isTombstone
+    if !entry.isHot {
+      entry.heat += 1
+      memory.entries[number].heat = entry.heat
+    }
     if envelopeByteCount == entry.envelopeByteCount, entry.state.isDisjoint(with: [.large, .cold]) {
       fill(
         UnsafeMutableRawBufferPointer(start: old + Int(entry.keyCount), count: envelopeByteCount))
@@ -133,11 +137,10 @@ struct RecordTable {
     free.append(Int32(number))
   }
 
-  /// Notes that an entry is used.
-  @inline(__always)
+  /// Notes that an entry is read; being written counts by itself.
   mutating func touch(_ number: Int) {
-    let heat = memory.entry(number).heat
-    if heat < Entry.heatMax { self[number].heat = heat + 1 }
+    let entry = memory.entry(number)
+    if !entry.isHot { self[number].heat = entry.heat + 1 }
   }
 
   /// The hand of the clock passes an entry.

@@ -23,17 +23,17 @@ extension StorageShard {
     guard placement.awaited.isEmpty, now.monotonic < leaseEnd, !placement.isFenced,
       placement.isAlone || placement.view.epoch > 0
     else { return false }
+    let mayBeHeldBack = !coldReads.waiting.isEmpty
     for index in request.tuples.indices {
       let hash = StableHash.of(request.tuples[index].key(in: body))
       // Behind what came before it.
-      if !coldReads.waiting.isEmpty, coldReads.holdsBack(hash) { return false }
+      if mayBeHeldBack, coldReads.holdsBack(hash) { return false }
       request.tuples[index].hash = hash
     }
     if request.type == .get {
       guard findAll(&request, in: body, at: now) else { return false }
       answer.begin(.get, number: number)
       for tuple in request.tuples {
-        table.touch(Int(tuple.entry))
         let entry = table[Int(tuple.entry)]
         answer.tuple(
           key: entry.keyBytes, record: entry.envelopeBytes, version: entry.header.version)
@@ -56,7 +56,7 @@ extension StorageShard {
     return true
   }
 
-  private func findAll(
+  private mutating func findAll(
     _ request: inout PlainKeyRequest, in body: UnsafeRawBufferPointer, at now: Now
   ) -> Bool {
     var bytes = 0
@@ -67,6 +67,7 @@ extension StorageShard {
       else { return false }
       let found = table[entry]
       guard !found.isCold else { return false }
+      if !found.isHot { table.touch(entry) }
       bytes += found.envelopeByteCount
       guard bytes <= Self.answerBytesMax, !found.isAbsent(at: now.wall) else { return false }
       request.tuples[index].entry = Int32(entry)
@@ -134,7 +135,6 @@ extension StorageShard {
     let entry: Int
     if let held {
       let generation = table[held].header.version.generation
-      table.touch(held)
       table.replace(held, envelopeByteCount: record.count) {
         RecordHeader.stamped(record, Version(generation: generation, stamp: stamp), to: $0)
       }

@@ -141,7 +141,6 @@ extension StorageShard {
       noteChange(of: entry, knownTo: asker.peer, at: now, into: &effects)
       return entry
     }
-    table.touch(entry)
     var record = table[entry].record
     let buried = record.buried(at: now.wall)
     if let buried { record = buried }
