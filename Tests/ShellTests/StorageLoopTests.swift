@@ -18,17 +18,19 @@ private final class RunningStorage {
   private let mailbox: Mailbox<StorageMessage>
   private let loop: RunningLoop
 
-  init(data: String? = nil, incarnation: UInt64 = 11) throws {
+  init(data: String? = nil, incarnation: UInt64 = 11, memoryBudget: Int? = nil) throws {
     let context = try Context()
     let mailbox = try StorageLoop.mailbox()
     let bound = Locked<[String]>([])
-    let configuration = StorageConfiguration(
+    var configuration = StorageConfiguration(
       cluster: ClusterID(7), incarnation: Incarnation(incarnation),
       endpoints: ["tcp://127.0.0.1:*"], dataFolder: data)
+    if let memoryBudget { configuration.memoryBudget = memoryBudget }
+    let told = configuration
     loop = try RunningLoop.start(named: "storage") {
       var logger = Logger(label: "storage")
       logger.logLevel = .critical
-      return try StorageLoop(configuration, mailbox: mailbox, in: context, logger: logger) {
+      return try StorageLoop(told, mailbox: mailbox, in: context, logger: logger) {
         endpoints in bound.withLock { $0 = endpoints }
       }
     }
@@ -97,6 +99,18 @@ private struct StorageClient: ~Copyable {
       if answer.header.number == number { return answer }
       others.append(answer)
     }
+  }
+
+  mutating func status() throws -> Cloudburst_Control_Status {
+    var request = ControlRequest()
+    request.getStatus = Cloudburst_Control_GetStatus()
+    var writer = ProtobufWriter()
+    number += 1
+    FrameHeader(kind: .controlRequest, number: number).write(to: &writer)
+    let body: [UInt8] = try request.serializedBytes()
+    writer.raw(body)
+    let answer = try exchange(writer.bytes)
+    return try ControlResponse(serializedBytes: Array(answer.body)).status
   }
 
   mutating func request(
@@ -216,18 +230,30 @@ struct StorageLoopTests {
     defer { storage.stop() }
     var client = try StorageClient.connected(to: storage)
     _ = try client.put("k", "v")
-    var request = ControlRequest()
-    request.getStatus = Cloudburst_Control_GetStatus()
-    var writer = ProtobufWriter()
-    client.number = 90
-    FrameHeader(kind: .controlRequest, number: 90).write(to: &writer)
-    let body: [UInt8] = try request.serializedBytes()
-    writer.raw(body)
-    let answer = try client.exchange(writer.bytes)
-    let status = try ControlResponse(serializedBytes: Array(answer.body)).status
+    let status = try client.status()
     #expect(status.keys == 1)
     #expect(status.storedBytes == 50)
     #expect(status.writeLevel == "accepted")
+  }
+
+  /// Reads of the log go on beside its commits.
+  @Test func recordsBeyondTheBudgetAreReadFromTheLog() throws {
+    let folder = TemporaryFolder()
+    let storage = try RunningStorage(data: folder.path, memoryBudget: 20_000)
+    defer { storage.stop() }
+    var client = try StorageClient.connected(to: storage)
+    let text = String(repeating: "v", count: 500)
+    for number in 0..<100 {
+      #expect(try client.put("k\(number)", "\(number) \(text)").tuples.first?.failure == nil)
+    }
+    let deadline = MonotonicClock.now + StorageClient.limit
+    while try client.status().coldKeys < 50 { try #require(MonotonicClock.now < deadline) }
+    for number in 0..<100 {
+      let answer = try client.request(.get, [KeyTuple(key: Key("k\(number)"))])
+      let record = try Record(try #require(answer.tuples.first).record)
+      #expect(record.payload.text == "\(number) \(text)")
+      #expect(try client.put("k\(99 - number)", "\(99 - number) \(text)").failure == nil)
+    }
   }
 
   @Test func aDurableWriteIsThereAfterARestart() throws {
