@@ -74,8 +74,9 @@ package struct StorageLimits: Equatable, Sendable {
   package var extraReplicasMax = 4
   /// A hot key of a longer record gets none.
   package var hotRecordBytesMax = 1 << 20
-  /// Requests that wait for what other shards hold of keys on the move, and as many that wait for the
-  /// disk; further ones are refused.
+  /// Keys of requests that wait for the disk; further requests are refused.
+  package var coldKeysWaitingMax = 16_384
+  /// Requests that wait for what other shards hold of keys on the move; further ones are refused.
   package var parkedRequestsMax = 4096
 
   /// Tombstones are kept for so long after the delete; who is away for longer brings nothing of that

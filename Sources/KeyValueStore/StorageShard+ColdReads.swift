@@ -36,6 +36,8 @@ struct ColdReads {
   var damaged: [UInt64: String] = [:]
   /// How often each key is one of a waiting input's, and of one's that is served in its order.
   private var held: [UInt64: Int] = [:]
+  /// Of all waiting inputs together.
+  private(set) var keyCount = 0
   private var ordered: [UInt64: Int] = [:]
 
   var isIdle: Bool { waiting.isEmpty && wanted.isEmpty }
@@ -46,6 +48,7 @@ struct ColdReads {
 
   mutating func append(_ new: Waiting) {
     waiting.append(new)
+    keyCount += new.keys.count
     for hash in new.hashes {
       held[hash, default: 0] += 1
       if new.order == .byKey { ordered[hash, default: 0] += 1 }
@@ -86,6 +89,7 @@ struct ColdReads {
   }
 
   private mutating func release(_ input: Waiting) {
+    keyCount -= input.keys.count
     for hash in input.hashes {
       Self.release(hash, of: &held)
       if input.order == .byKey { Self.release(hash, of: &ordered) }
@@ -118,7 +122,7 @@ extension StorageShard {
       isHeldBack = true
     }
     guard isHeldBack else { return false }
-    if order == .byKey, coldReads.waiting.count >= limits.parkedRequestsMax {
+    if input.isQuestion, coldReads.keyCount + keys.count > limits.coldKeysWaitingMax {
       refuse(
         input, Failure(.overloaded, "too many requests wait for records on the disk"), &effects)
       return true
@@ -309,6 +313,16 @@ extension StorageShard {
         asker == peer
       default: false
       }
+    }
+  }
+}
+
+extension StorageShard.Input {
+  /// Somebody waits for an answer, and can be refused one.
+  fileprivate var isQuestion: Bool {
+    switch self {
+    case .request, .watch: true
+    default: false
     }
   }
 }

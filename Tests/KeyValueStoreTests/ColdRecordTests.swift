@@ -18,10 +18,11 @@ struct ColdRecordTests {
     /// Reads that were asked for.
     var loads = 0
 
-    init(budget: Int) {
+    init(budget: Int, waitingMax: Int = 100) {
       var limits = StorageLimits()
       limits.memoryBytesMax = budget
       limits.loadRecordsMax = 2
+      limits.coldKeysWaitingMax = waitingMax
       harness = Harness(log: true, limits: limits)
     }
 
@@ -81,8 +82,8 @@ struct ColdRecordTests {
   }
 
   /// One with a cold set and a cold value, and a warm value.
-  private static func store() -> Store {
-    var store = Store(budget: 1600)
+  private static func store(waitingMax: Int = 100) -> Store {
+    var store = Store(budget: 1600, waitingMax: waitingMax)
     store.put("set", Harness.set(elements))
     store.put("value", Harness.value(String(repeating: "v", count: 500)))
     for number in 0..<8 {
@@ -274,6 +275,18 @@ struct ColdRecordTests {
     let other = Harness.value(String(repeating: "n", count: 500), stamp: Harness.stamp(1))
     let effects = store.step(.loaded([.init(key: Key("value"), envelope: other.encoded())]))
     #expect(effects.refusals.map(\.code) == [.storageFailed] && effects.replies.isEmpty)
+  }
+
+  @Test func noMoreRequestsWaitForTheDiskThanMay() throws {
+    var store = Self.store(waitingMax: 2)
+    try #require(store.isCold("set") && store.isCold("value"))
+    #expect(store.harness.send(.get, [KeyTuple(key: Key("set"))]).refusals.isEmpty)
+    #expect(store.harness.send(.get, [KeyTuple(key: Key("value"))]).refusals.isEmpty)
+    let refused = store.harness.send(.get, [KeyTuple(key: Key("set"))]).refusals
+    #expect(refused.map(\.code) == [.overloaded] && refused.first?.retryAfter != nil)
+    let served = store.step(.loaded(store.read([Key("set")])))
+    #expect(served.replies.count == 2)
+    #expect(store.harness.text("warm") == "w")
   }
 
   @Test func whatIsWatchedStaysInMemory() throws {
