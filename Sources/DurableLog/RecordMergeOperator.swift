@@ -56,8 +56,7 @@ private func join(
     guard let value = operands.values?[index], let count = operands.counts?[index],
       let record = record(value, count)
     else { return nil }
-    // One owner wrote them all: types of one generation do not differ. If they did, the first stays.
-    if joined == nil { joined = record } else { _ = joined?.merge(record) }
+    if joined == nil { joined = record } else { joined?.mergeInLog(record) }
   }
   guard let bytes = joined?.encoded(), let result = malloc(bytes.count) else { return nil }
   bytes.withUnsafeBytes { result.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }

@@ -232,7 +232,7 @@ extension StorageShard {
     case .changed: break
     case .latticeConflict:
       statistic.typeConflicts += 1
-      guard record.lattice.rawValue > held.lattice.rawValue else { return entry }
+      guard held.givesWay(to: record) else { return entry }
       held = record
     }
     // Two different states of one version must not have one name.

@@ -46,6 +46,15 @@ extension Record {
     }
   }
 
+  /// Which of two records stays where merging them was a conflict, in memory and in the log: copies that
+  /// took writes of different types for one generation keep the type of the higher number.
+  package func givesWay(to other: Record) -> Bool { lattice.rawValue < other.lattice.rawValue }
+
+  /// What a log makes of two states of a key: what every copy does.
+  package mutating func mergeInLog(_ other: Record) {
+    if merge(other) == .latticeConflict, givesWay(to: other) { self = other }
+  }
+
   /// Whether the payload is what the lattice type says. Whoever takes a record from outside asks
   /// once, and stores `canonical` so that equal values have equal bytes.
   package var isWellFormed: Bool { canonical != nil }

@@ -54,7 +54,7 @@ struct ColdRecordTests {
       if log[entry.key] == nil {
         log[entry.key] = record
       } else {
-        _ = log[entry.key]?.merge(record)
+        log[entry.key]?.mergeInLog(record)
       }
     }
 

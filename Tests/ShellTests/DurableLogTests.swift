@@ -79,6 +79,19 @@ struct DurableLogTests {
     #expect(try GrowSet(serialized: joined.payload).elements.map(\.text) == ["a", "b", "c"])
   }
 
+  /// As at the copies that took them.
+  @Test func ofTwoTypesTheOneOfTheHigherNumberStays() throws {
+    let set = Record(
+      lattice: .set, version: Version(generation: 0, stamp: 1),
+      payload: GrowSet([Bytes(text: "x")]).serialized()[...])
+    let log = try DurableLog(folder: folder.path)
+    try write(log, [("a", set), ("b", value("1", stamp: 2))])
+    try write(log, [("a", value("1", stamp: 2)), ("b", set)])
+    #expect(try contents(log).mapValues(\.lattice) == ["a": .set, "b": .set])
+    let found = try log.reader().read([Key("a"), Key("b")]).map { try Record($0.get()).lattice }
+    #expect(found == [.set, .set])
+  }
+
   @Test func aTombstoneTakesThePlaceOfItsValue() throws {
     let log = try DurableLog(folder: folder.path)
     try write(log, [("a", value("1", stamp: 1))])

@@ -322,7 +322,7 @@ final class TierNode {
       if disk[entry.key] == nil {
         disk[entry.key] = record
       } else {
-        _ = disk[entry.key]?.merge(record)
+        disk[entry.key]?.mergeInLog(record)
       }
     }
   }

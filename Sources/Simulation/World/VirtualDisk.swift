@@ -35,7 +35,7 @@ struct VirtualDisk {
 
   mutating func store(_ record: Record, under key: Key) {
     if var held = records[key] {
-      _ = held.merge(record)
+      held.mergeInLog(record)
       records[key] = held
     } else {
       records[key] = record
