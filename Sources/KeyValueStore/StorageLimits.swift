@@ -8,8 +8,8 @@ package struct StorageLimits: Equatable, Sendable {
   package var memoryBytesMax = 4 << 30
   /// How far memory may go beyond it with what the log does not have yet; then writes are refused, too.
   package var unloggedBytesMax = 32 << 20
-  /// Entries looked at for demotion before requests get in, the pause in between, and the one where
-  /// nothing can be demoted.
+  /// Entries looked at for demotion before requests get in, the pause in between, and the shortest one
+  /// where nothing can be demoted.
   package var demotedPerStepMax = 1024
   package var demotionInterval = Duration.milliseconds(1)
   package var demotionPause = Duration.milliseconds(100)

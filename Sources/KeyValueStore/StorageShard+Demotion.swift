@@ -1,6 +1,20 @@
 import ClusterModel
 import WireProtocol
 
+/// Where the clock's hand is that records in memory are demoted by.
+struct Demotion {
+  /// An entry.
+  var hand = 0
+  /// How many it passed since it last demoted one.
+  var misses = 0
+  /// Monotonic; nil while there is room.
+  var nextAt: UInt64?
+  /// Nothing could be demoted, how often in a row that was so, and how much was in memory then.
+  var isStuck = false
+  var strikes = 0
+  var stuckBytes = 0
+}
+
 /// Keeping the records in memory within their budget: those that are used least stay on the disk only.
 ///
 /// A clock's hand goes over the entries: each use of a record raises its heat, up to three, the hand
@@ -15,35 +29,55 @@ extension StorageShard {
     limits.memoryBytesMax + (configuration.hasLog ? limits.unloggedBytesMax : 0)
   }
 
-  /// Without a log there is no disk to read from.
+  /// Without a log there is no disk to read from; and nothing is planned again before there is more in
+  /// memory than when nothing could be demoted.
   mutating func planDemotion(at now: Now) {
-    guard table.memoryByteCount > limits.memoryBytesMax, demotionAt == nil, configuration.hasLog
-    else {
+    guard table.memoryByteCount > limits.memoryBytesMax, configuration.hasLog else { return }
+    if demotion.isStuck {
+      guard table.memoryByteCount > demotion.stuckBytes + limits.memoryBytesMax / 16 else { return }
+    } else if demotion.nextAt != nil {
       return
     }
-    demotionAt = now.monotonic
-    demotionMisses = 0
+    (demotion.misses, demotion.strikes, demotion.isStuck) = (0, 0, false)
+    demotion.nextAt = now.monotonic
   }
 
   mutating func continueDemotion(at now: Now) {
-    demotionAt = nil
+    demotion.nextAt = nil
+    demotion.isStuck = false
     for _ in 0..<limits.demotedPerStepMax {
       guard table.memoryByteCount > demotesTo else { return }
-      if demotionHand >= table.count { demotionHand = 0 }
-      demotionMisses += 1
-      if isDemotable(demotionHand), table.cool(demotionHand) {
-        table.demote(demotionHand)
+      if demotion.hand >= table.count { demotion.hand = 0 }
+      demotion.misses += 1
+      if isDemotable(demotion.hand), table.cool(demotion.hand) {
+        table.demote(demotion.hand)
         statistic.demotions += 1
-        demotionMisses = 0
+        (demotion.misses, demotion.strikes) = (0, 0)
       }
-      demotionHand += 1
+      demotion.hand += 1
     }
-    // The heat of all of them is gone after three rounds; then what is left waits for log or peers.
-    let isStuck = demotionMisses > 4 * table.count
-    if isStuck { demotionMisses = 0 }
-    let pause = isStuck ? limits.demotionPause : limits.demotionInterval
-    demotionAt = now.monotonic &+ pause.wholeNanoseconds
+    // The heat of all of them is gone after three rounds; then what is left waits for log or peers, is too
+    // short, or is keys alone.
+    let isStuck = demotion.misses > 4 * table.count
+    demotion.nextAt =
+      now.monotonic
+      &+ (isStuck ? pauseOfStuck() : limits.demotionInterval)
+      .wholeNanoseconds
   }
+
+  /// Looked for again later and later, and for a twentieth of the time at most: what keeps memory above
+  /// its budget for good costs nothing.
+  private mutating func pauseOfStuck() -> Duration {
+    demotion.isStuck = true
+    demotion.stuckBytes = table.memoryByteCount
+    demotion.misses = 0
+    demotion.strikes = min(demotion.strikes + 1, Self.strikesMax)
+    let steps = 4 * table.count / limits.demotedPerStepMax
+    return max(
+      limits.demotionPause * (1 << demotion.strikes), limits.demotionInterval * (20 * steps))
+  }
+
+  private static let strikesMax = 12
 
   /// At the start: what finds no room is not kept in memory at all.
   mutating func demoteRestored(_ entry: Int) {

@@ -167,11 +167,7 @@ package struct StorageShard {
   var coldReads = ColdReads()
   /// Records that are being read for other shards.
   var coldHeirs = 0
-  /// Where the hand of the clock is that records in memory are demoted by, how many it passed since it
-  /// last demoted one, and when it goes on (monotonic; nil: there is room).
-  var demotionHand = 0
-  var demotionMisses = 0
-  var demotionAt: UInt64?
+  var demotion = Demotion()
   var isCommitUnderWay = false
   /// Keys for the log to forget.
   var forgotten: [Key] = []
@@ -269,7 +265,7 @@ package struct StorageShard {
     let own = [
       flushDeadline, heartbeatDeadline, sweepDeadline, logTrouble?.retryAt, handOver?.nextAt,
       dropping?.nextAt, auditAt, auditStepAt, collection?.nextAt, hotKeysAt, replicasAt,
-      demotionAt,
+      demotion.nextAt,
       rates.noticed.isEmpty ? nil : 0,
     ]
     return (own + links.map(\.deadline)).compactMap(\.self).min()
@@ -397,7 +393,7 @@ package struct StorageShard {
     if let due = dropping?.nextAt, due <= now.monotonic { continueDropping(at: now) }
     if let due = auditAt, due <= now.monotonic { beginAudits(at: now) }
     if let due = collection?.nextAt, due <= now.monotonic { continueCollection(at: now) }
-    if let due = demotionAt, due <= now.monotonic { continueDemotion(at: now) }
+    if let due = demotion.nextAt, due <= now.monotonic { continueDemotion(at: now) }
     if let due = auditStepAt, due <= now.monotonic { continueAudit(at: now, into: &effects) }
     if !rates.noticed.isEmpty { judgeNoticed(at: now, into: &effects) }
     if let due = hotKeysAt, due <= now.monotonic { lookAfterHotKeys(at: now, into: &effects) }

@@ -289,6 +289,29 @@ struct ColdRecordTests {
     #expect(store.harness.text("warm") == "w")
   }
 
+  /// Keys alone may take more than the budget: then nobody looks for more to demote again and again.
+  @Test func aBudgetThatCannotBeKeptCostsNothing() throws {
+    var store = Store(budget: 1000)
+    for number in 0..<60 {
+      store.put("key\(number)", Harness.value(String(repeating: "v", count: 100)))
+    }
+    var wakes = 0
+    let start = store.harness.now.monotonic
+    while store.harness.now.monotonic - start < 600_000_000_000, wakes < 10_000 {
+      _ = store.perform(store.harness.fireTimer())
+      wakes += 1
+    }
+    let statistics = store.harness.shard.statistics
+    #expect(statistics.memoryBytes > 1000 && statistics.coldKeys == 60)
+    #expect(wakes < 60, "in ten minutes")
+    // What comes is demoted all the same.
+    for number in 60..<80 {
+      store.put("key\(number)", Harness.value(String(repeating: "v", count: 100)))
+    }
+    store.demote()
+    #expect(store.harness.shard.statistics.coldKeys > 70)
+  }
+
   @Test func whatIsWatchedStaysInMemory() throws {
     var store = Self.store()
     var watch = WatchRequest()
