@@ -5,8 +5,8 @@ import WireProtocol
 
 /// The records of one storage node on disk: RocksDB with the records' merge as its merge operator.
 ///
-/// One process at a time; within it, one thread at a time, and a ``DurableLogReader`` on another. What `writeSynced` returned from is on
-/// the disk. Bytes whose checksum does not match are an error, never a record.
+/// One process at a time; within it, one thread at a time, and a ``DurableLogReader`` on another. What
+/// `writeSynced` returned from is on the disk. Bytes whose checksum does not match are an error, never a record.
 package final class DurableLog {
   /// Memory RocksDB may use: the tables being filled and flushed (2 x 16 MiB), its cache (8 MiB).
   static let memtableBytesMax = 16 << 20

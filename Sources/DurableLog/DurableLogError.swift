@@ -22,7 +22,7 @@ package struct DurableLogError: Error, Equatable, Sendable, CustomStringConverti
   }
 
   /// RocksDB's word for bytes whose checksum is not theirs, or ours for a record that is none.
-  var isDamage: Bool { reason.contains("Corruption") || reason.contains("is no record") }
+  package var isDamage: Bool { reason.contains("Corruption") || reason.contains("is no record") }
 
   private var hint: String {
     if reason.contains("No space left") {

@@ -56,7 +56,7 @@ private func join(
     guard let value = operands.values?[index], let count = operands.counts?[index],
       let record = record(value, count)
     else { return nil }
-    if joined == nil { joined = record } else { joined?.mergeInLog(record) }
+    joined.mergeInLog(record)
   }
   guard let bytes = joined?.encoded(), let result = malloc(bytes.count) else { return nil }
   bytes.withUnsafeBytes { result.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }

@@ -1,4 +1,4 @@
-import ClusterModel
+package import ClusterModel
 import WireProtocol
 
 /// Inputs that wait for records which are on the disk only, and the reads that are to bring them.
@@ -9,6 +9,8 @@ struct ColdReads {
     /// `StableHash` of each key.
     let hashes: [UInt64]
     let order: Order
+
+    func isQuestion(about hash: UInt64) -> Bool { input.isQuestion && hashes.contains(hash) }
   }
 
   enum Order: Equatable {
@@ -32,6 +34,10 @@ struct ColdReads {
   /// Wanted, and not asked for yet; oldest first.
   var queue: [UInt64] = []
   var isUnderWay = false
+  /// Monotonic; after a read failed, the next begins then.
+  var retryAt: UInt64?
+  /// Of all that is wanted together.
+  var heirCount = 0
   /// Records that cannot be read, with the reason, by the hash of the key.
   var damaged: [UInt64: String] = [:]
   /// How often each key is one of a waiting input's, and of one's that is served in its order.
@@ -45,6 +51,11 @@ struct ColdReads {
   func holdsBack(_ hash: UInt64) -> Bool { ordered[hash] != nil }
 
   func isWaitedFor(_ hash: UInt64) -> Bool { wanted[hash] != nil || held[hash] != nil }
+
+  /// Whether an input or another shard still waits for what is wanted.
+  func isNeeded(_ hash: UInt64) -> Bool {
+    held[hash] != nil || wanted[hash]?.heirs.isEmpty == false
+  }
 
   mutating func append(_ new: Waiting) {
     waiting.append(new)
@@ -165,7 +176,7 @@ extension StorageShard {
     }
     guard let heir, coldReads.wanted[hash]?.heirs.contains(heir) == false else { return }
     coldReads.wanted[hash]?.heirs.append(heir)
-    coldHeirs += 1
+    coldReads.heirCount += 1
   }
 
   /// Notes an entry for another shard: now, or once its record is in memory.
@@ -178,8 +189,10 @@ extension StorageShard {
   }
 
   /// One read of many records at a time, of whatever waits.
-  mutating func startLoad(into effects: inout [Effect]) {
-    guard !coldReads.isUnderWay, !coldReads.queue.isEmpty else { return }
+  mutating func startLoad(at now: Now, into effects: inout [Effect]) {
+    guard !coldReads.isUnderWay, coldReads.retryAt ?? 0 <= now.monotonic else { return }
+    coldReads.retryAt = nil
+    guard !coldReads.queue.isEmpty else { return }
     var keys: [Key] = []
     var (taken, bytes) = (0, 0)
     for hash in coldReads.queue {
@@ -197,7 +210,13 @@ extension StorageShard {
 
   mutating func take(_ loaded: [LoadedRecord], at now: Now, into effects: inout [Effect]) {
     coldReads.isUnderWay = false
-    for record in loaded { take(record) }
+    for record in loaded {
+      if record.reason.isEmpty || record.isDamaged {
+        take(record)
+      } else {
+        readFailed(record, at: now, into: &effects)
+      }
+    }
     serveLoaded(at: now, into: &effects)
   }
 
@@ -217,11 +236,34 @@ extension StorageShard {
       }
     }
     coldReads.wanted[hash] = nil
-    coldHeirs -= wanted.heirs.count
+    coldReads.heirCount -= wanted.heirs.count
     guard let entry = table.find(loaded.key, hash), !table[entry].isCold else { return }
     for heir in wanted.heirs {
       if let link = linkIndex(heir) { links[link].note(entry, flushAt: 0) }
     }
+  }
+
+  /// Refuses who waits for an answer; what other shards sent waits for another try, because what it is to
+  /// be merged with is still there.
+  private mutating func readFailed(
+    _ loaded: LoadedRecord, at now: Now, into effects: inout [Effect]
+  ) {
+    let hash = StableHash.of(loaded.key.bytes)
+    guard coldReads.wanted[hash] != nil else { return }
+    var failure = Failure(
+      .storageFailed, "what is stored under \(loaded.key) cannot be read now: \(loaded.reason)",
+      hint: "ask again: it is tried every \(limits.logRetryInterval)")
+    failure.retryAfter = limits.logRetryInterval
+    for waiting in coldReads.waiting where waiting.isQuestion(about: hash) {
+      refuse(waiting.input, failure, &effects)
+    }
+    coldReads.removeAll { $0.isQuestion(about: hash) }
+    guard coldReads.isNeeded(hash) else {
+      coldReads.wanted[hash] = nil
+      return
+    }
+    coldReads.queue.append(hash)
+    coldReads.retryAt = now.monotonic &+ limits.logRetryInterval.wholeNanoseconds
   }
 
   /// Serves what waits for nothing on the disk any more, in the order it came.
@@ -250,7 +292,7 @@ extension StorageShard {
   }
 
   /// Why a key's record could not be read; nil where it could, or another one has taken its place.
-  private func damage(to key: Key) -> String? {
+  package func damage(to key: Key) -> String? {
     let hash = StableHash.of(key.bytes)
     guard let reason = coldReads.damaged[hash], let entry = table.find(key, hash),
       table[entry].isCold

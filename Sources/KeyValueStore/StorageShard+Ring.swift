@@ -109,7 +109,7 @@ extension StorageShard {
     guard var scan = handOver else { return }
     var (looked, bytes) = (0, 0)
     let isClogged =
-      coldHeirs > limits.handOverBacklogMax
+      coldReads.heirCount > limits.handOverBacklogMax
       || links.contains { $0.isUp && $0.backlog > limits.handOverBacklogMax }
     while !isClogged, scan.cursor < table.count, looked < limits.handOverRecordsPerStepMax,
       bytes < limits.handOverBytesPerStepMax
@@ -127,7 +127,8 @@ extension StorageShard {
     }
     scan.nextAt = now.monotonic &+ limits.handOverInterval.wholeNanoseconds
     handOver = scan
-    guard scan.cursor >= table.count, coldHeirs == 0, everyHolderKnows(scan.epoch), hotKeys.isEmpty
+    guard scan.cursor >= table.count, coldReads.heirCount == 0, everyHolderKnows(scan.epoch),
+      hotKeys.isEmpty
     else { return }
     handOver = nil
     hasLeftovers = false

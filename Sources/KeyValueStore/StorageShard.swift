@@ -104,11 +104,14 @@ package struct StorageShard {
     package let envelope: Bytes
     /// Why it cannot be read.
     package let reason: String
+    /// It never can be: its bytes are not what was written. Else another try may succeed.
+    package let isDamaged: Bool
 
-    package init(key: Key, envelope: Bytes, reason: String = "") {
+    package init(key: Key, envelope: Bytes, reason: String = "", isDamaged: Bool = false) {
       self.key = key
       self.envelope = envelope
       self.reason = reason
+      self.isDamaged = isDamaged
     }
   }
 
@@ -165,8 +168,6 @@ package struct StorageShard {
   var interests: [Key: [Interest]] = [:]
 
   var coldReads = ColdReads()
-  /// Records that are being read for other shards.
-  var coldHeirs = 0
   var demotion = Demotion()
   var isCommitUnderWay = false
   /// Keys for the log to forget.
@@ -265,7 +266,7 @@ package struct StorageShard {
     let own = [
       flushDeadline, heartbeatDeadline, sweepDeadline, logTrouble?.retryAt, handOver?.nextAt,
       dropping?.nextAt, auditAt, auditStepAt, collection?.nextAt, hotKeysAt, replicasAt,
-      demotion.nextAt,
+      demotion.nextAt, coldReads.retryAt,
       rates.noticed.isEmpty ? nil : 0,
     ]
     return (own + links.map(\.deadline)).compactMap(\.self).min()
@@ -300,7 +301,7 @@ package struct StorageShard {
     planCollection(at: now)
     planDemotion(at: now)
     startCommit(into: &effects)
-    startLoad(into: &effects)
+    startLoad(at: now, into: &effects)
     if !links.isEmpty { flushLinks(at: now, into: &effects) }
   }
 

@@ -50,11 +50,6 @@ extension Record {
   /// took writes of different types for one generation keep the type of the higher number.
   package func givesWay(to other: Record) -> Bool { lattice.rawValue < other.lattice.rawValue }
 
-  /// What a log makes of two states of a key: what every copy does.
-  package mutating func mergeInLog(_ other: Record) {
-    if merge(other) == .latticeConflict, givesWay(to: other) { self = other }
-  }
-
   /// Whether the payload is what the lattice type says. Whoever takes a record from outside asks
   /// once, and stores `canonical` so that equal values have equal bytes.
   package var isWellFormed: Bool { canonical != nil }
@@ -143,5 +138,17 @@ extension Record {
     let local: Flags = [.partial, .blind]
     return flags.union(other.flags).subtracting(local)
       .union(flags.intersection(other.flags).intersection(local))
+  }
+}
+
+extension Record? {
+  /// What a log makes of the state that it has of a key, and another one: what every copy does.
+  package mutating func mergeInLog(_ other: Record) {
+    guard var held = self else {
+      self = other
+      return
+    }
+    if held.merge(other) == .latticeConflict, held.givesWay(to: other) { held = other }
+    self = held
   }
 }

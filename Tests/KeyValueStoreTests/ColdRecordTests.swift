@@ -15,6 +15,7 @@ struct ColdRecordTests {
     var harness: Harness
     var log: [Key: Record] = [:]
     var damage = ""
+    var failure = ""
     /// Reads that were asked for.
     var loads = 0
 
@@ -51,18 +52,16 @@ struct ColdRecordTests {
         log[entry.key] = nil
         return
       }
-      if log[entry.key] == nil {
-        log[entry.key] = record
-      } else {
-        log[entry.key]?.mergeInLog(record)
-      }
+      log[entry.key].mergeInLog(record)
     }
 
     mutating func read(_ keys: [Key]) -> [StorageShard.LoadedRecord] {
       loads += 1
       return keys.map { key in
-        .init(
-          key: key, envelope: damage.isEmpty ? log[key]?.encoded() ?? [] : [], reason: damage)
+        let isLost = !damage.isEmpty || !failure.isEmpty
+        return .init(
+          key: key, envelope: isLost ? [] : log[key]?.encoded() ?? [],
+          reason: damage.isEmpty ? failure : damage, isDamaged: !damage.isEmpty)
       }
     }
 
@@ -217,9 +216,12 @@ struct ColdRecordTests {
     #expect(effects.replies.first?.tuples.first?.decoded?.payload.count == 500)
   }
 
-  /// One shard of a ring of two that hold every key; the other is the test.
-  @Test func whatCannotBeReadIsAskedOfTheOtherCopy() throws {
-    let (me, other) = (RingMember(name: "a", shard: 0), RingMember(name: "b", shard: 0))
+  private static let me = RingMember(name: "a", shard: 0)
+  private static let other = RingMember(name: "b", shard: 0)
+  private static let otherPeer = PeerID("b")
+
+  /// One shard of a ring of two that hold every key, most of them cold; the other is the test.
+  private static func storeOfTwo() -> Store {
     let shards = [me, other].enumerated().map {
       ShardAddress(
         member: $1, incarnation: Incarnation(UInt64($0 + 1)), endpoint: "tcp://\($1.name)")
@@ -238,6 +240,13 @@ struct ColdRecordTests {
     _ = store.step(.ring(RingView(epoch: 1, copies: 2, shards: shards, placed: [me, other])))
     _ = store.step(.lease(until: .max))
     _ = store.step(.linkUp(other))
+    _ = store.step(.shardConnected(otherPeer, shards[1]))
+    return store
+  }
+
+  @Test func whatCannotBeReadIsAskedOfTheOtherCopy() throws {
+    let other = Self.other
+    var store = Self.storeOfTwo()
     try #require(store.isCold("key7"))
     store.damage = "a block is damaged"
     let asked = store.step(.request(Self.get("key7"), number: 80, from: Harness.client))
@@ -266,6 +275,26 @@ struct ColdRecordTests {
     answer.tuples = [KeyTuple(key: Key("key6"))]
     let refused = store.step(.holderAnswer(answer, number: number, from: other))
     #expect(refused.refusals.map(\.code) == [.storageFailed])
+  }
+
+  /// The disk is busy being opened again, or full: nothing is lost by that.
+  @Test func aReadThatFailedIsTriedAgainAndGivesNothingUp() throws {
+    var store = Self.storeOfTwo()
+    try #require(store.isCold("key7"))
+    store.failure = "it is not open"
+    let effects = store.step(.request(Self.get("key7"), number: 80, from: Harness.client))
+    #expect(effects.refusals.map(\.code) == [.storageFailed])
+    #expect(effects.refusals.first?.retryAfter != nil)
+    var older = Replicate()
+    older.epoch = 1
+    older.tuples = [Harness.tuple("key7", Harness.value("older", stamp: 1))]
+    let held = store.step(.replicate(older, number: 1, from: Self.otherPeer))
+    #expect(held.acknowledgements.isEmpty && store.isCold("key7"))
+    #expect(store.harness.shard.statistics.damagedRecords == 0)
+    store.failure = ""
+    store.harness.advance(store.harness.shard.limits.logRetryInterval)
+    #expect(store.step(.timerFired).acknowledgements == [1])
+    #expect(store.harness.text("key7")?.count == 300)
   }
 
   @Test func anotherRecordThanTheOneDemotedIsNotServed() throws {
@@ -331,6 +360,13 @@ struct ColdRecordTests {
     for number in 0..<3 { _ = harness.put("key\(number)", String(repeating: "v", count: 200)) }
     #expect(harness.put("more", String(repeating: "v", count: 200))?.failure?.code == .overloaded)
     #expect(harness.shard.statistics.demotions == 0)
+  }
+}
+
+extension [StorageShard.Effect] {
+  /// Of frames of another shard.
+  fileprivate var acknowledgements: [UInt64] {
+    compactMap { if case .replicated(let word, _) = $0 { word.merged } else { nil } }
   }
 }
 

@@ -14,7 +14,8 @@ struct LogReader: OrderPerformer {
       switch outcome {
       case .success(let envelope): StorageShard.LoadedRecord(key: key, envelope: envelope)
       case .failure(let error):
-        StorageShard.LoadedRecord(key: key, envelope: [], reason: error.description)
+        StorageShard.LoadedRecord(
+          key: key, envelope: [], reason: error.description, isDamaged: error.isDamage)
       }
     }
     onLoaded(records)

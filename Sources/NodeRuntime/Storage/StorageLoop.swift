@@ -167,10 +167,11 @@ package struct StorageLoop: NodeLoop, ~Copyable {
       logger.error("the log takes no writes: \(reason)")
       step(.commitFailed(reason: reason), at: now)
     case .loaded(let records):
-      for record in records where !record.reason.isEmpty {
-        logger.error("\(record.key) cannot be read: \(record.reason)")
-      }
       step(.loaded(records), at: now)
+      for record in records {
+        let damage = shard.damage(to: record.key) ?? record.reason
+        if !damage.isEmpty { logger.error("\(record.key) cannot be read: \(damage)") }
+      }
     }
   }
 

@@ -319,11 +319,7 @@ final class TierNode {
         disk[entry.key] = nil
         continue
       }
-      if disk[entry.key] == nil {
-        disk[entry.key] = record
-      } else {
-        disk[entry.key]?.mergeInLog(record)
-      }
+      disk[entry.key].mergeInLog(record)
     }
   }
 

@@ -34,12 +34,7 @@ struct VirtualDisk {
   }
 
   mutating func store(_ record: Record, under key: Key) {
-    if var held = records[key] {
-      held.mergeInLog(record)
-      records[key] = held
-    } else {
-      records[key] = record
-    }
+    records[key].mergeInLog(record)
   }
 
   private mutating func apply(_ batch: [StorageShard.LogEntry]) {
